@@ -1,0 +1,38 @@
+"""Calls to another deployment as the ports see them: an answer, an error of ours, or the caller's own cancellation."""
+
+import asyncio
+from typing import Any, cast
+
+from grpc import RpcError  # type: ignore[import-untyped]
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException, RequestCancelledError
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from serve_app.errors import HelloError, ProviderError
+
+
+async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[ProviderError]) -> Any:
+    """Call a deployment's unary `method` and wait. Cancelling the waiting task cancels the call.
+
+    Our own errors arrive as they were raised in the replica; every failure of Serve, of Ray, of the replica or of
+    the code in it becomes `failure`.
+    """
+    response = cast(DeploymentResponse[Any], method.remote(*arguments))
+    try:
+        return await response
+    except (asyncio.CancelledError, RequestCancelledError) as e:
+        # Serve reports either for the other, and for a call that died with its replica: only the task itself knows.
+        if not _is_cancelled(asyncio.current_task()):
+            raise failure("the replica gave the call up") from e
+        response.cancel()  # type: ignore[no-untyped-call]
+        raise asyncio.CancelledError from e
+    except RayTaskError as e:
+        if isinstance(e.cause, HelloError):
+            raise e.cause from e
+        raise failure(f"the replica failed: {type(e.cause).__name__}") from e
+    except (RayError, RayServeException, RpcError) as e:
+        raise failure(f"the deployment cannot answer: {type(e).__name__}") from e
+
+
+def _is_cancelled(task: "asyncio.Task[Any] | None") -> bool:
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,88 @@
+"""LocalWhisper: speech recognition as a Serve deployment, and the client that makes it a Transcriber."""
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+import msgspec
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.remote import ask
+from deployments.whisper_engine import Utterance, WhisperEngine
+from deployments.whisper_weights import find_weights
+from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.ports import Transcript
+
+logger = logging.getLogger(__name__)
+
+
+class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `user_config` may hold. Waiting for company helps a GPU; by default only those already waiting share."""
+
+    max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    batch_wait_s: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0
+
+
+@serve.deployment
+class LocalWhisper:
+    """Recognises utterances, those that wait together in one batch.
+
+    `model`: see `find_weights`; None reads WHISPER_MODEL from the replica's environment. The rest is the engine's.
+    """
+
+    def __init__(
+        self, *, model: str | None = None, device: str = "cpu", compute_type: str | None = None, cpu_threads: int = 1
+    ) -> None:
+        weights = find_weights(model or os.environ.get("WHISPER_MODEL"))
+        logger.warning(weights.sentence)
+        self._description = weights.sentence
+        self._engine = WhisperEngine(weights, device=device, compute_type=compute_type, cpu_threads=cpu_threads)
+        # One thread: the engine's calls must not overlap, and the event loop must not wait for them.
+        self._thread = ThreadPoolExecutor(1, "whisper")
+        self._configured = False
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take new batching. Invalid: at the start ConfigurationError; later the old one stays, since raising here
+        ends the replica and its calls with it.
+        """
+        try:
+            batching = msgspec.convert(user_config, Batching)
+        except msgspec.ValidationError as e:
+            if not self._configured:
+                raise ConfigurationError(f"LocalWhisper's user_config: {e}") from e
+            logger.error("LocalWhisper keeps its old user_config; the new one is invalid: %s", e)
+            return
+        self._configured = True
+        # Serve adds these to what it decorates, which its types do not say.
+        self._recognise.set_max_batch_size(batching.max_batch_size)  # type: ignore[attr-defined]
+        self._recognise.set_batch_wait_timeout_s(batching.batch_wait_s)  # type: ignore[attr-defined]
+
+    async def transcribe(self, pcm: bytes, language: str | None) -> Transcript:
+        """As Transcriber.transcribe."""
+        outcome = await self._recognise(Utterance(pcm, language))
+        if isinstance(outcome, TranscriptionError):
+            raise outcome
+        return outcome
+
+    async def describe(self) -> str:
+        """Which model this is, for people."""
+        return self._description
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.0)
+    async def _recognise(self, utterances: list[Utterance]) -> list[Transcript | TranscriptionError]:
+        # Errors are returned, not raised: what is raised here fails every caller in the batch.
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.transcribe, utterances)
+
+
+class RemoteTranscriber:
+    """A Transcriber that asks LocalWhisper."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
+        transcript: Transcript = await ask(self._handle.transcribe, pcm, language, failure=TranscriptionError)
+        return transcript

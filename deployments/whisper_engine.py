@@ -1,0 +1,211 @@
+"""Speech to text with faster-whisper on short encoder windows.
+
+Stock Whisper pads every utterance to 30 s, so a one-second "yes" costs what half a minute of speech does (tiny, int8,
+one core: 450 ms of encoder, against 60 ms for 10 s). Here the encoder sees the utterance and a margin.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from ctranslate2 import StorageView
+from ctranslate2.models import WhisperGenerationResult
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from numpy.typing import NDArray
+
+from deployments.whisper_hypothesis import Hypothesis, join_hypotheses
+from deployments.whisper_weights import WhisperWeights
+from serve_app.audio.pcm import FULL_SCALE
+from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.ports import Transcript
+
+SAMPLE_RATE = 16_000
+FRAMES_PER_SECOND = 100  # of the log-mel spectrogram
+LONGEST_WINDOW = 3_000  # frames: Whisper has positions for 30 s
+
+# Whisper was trained on 30 s windows. A floor of 10 s and a margin of 2 s cost no accuracy on the clips compared by
+# handy-computer/transcribe.cpp (PR 149); shorter windows make the decoder repeat itself (faster-whisper issue 1006).
+FLOOR_FRAMES = 1_000
+MARGIN_FRAMES = 200
+# The bundled model was trained on windows of the utterance's own length and a little silence. Without that silence it
+# hears short words twice ("four four"). Of 351 renderings of its phrases, cut off at the end of the word: 291 right
+# with 10 frames, 350 with 30; of those that end in 300 ms of quiet: 351 with 30, 345 with 60.
+BUNDLED_MARGIN_FRAMES = 30
+
+# Fast Portuguese is about 7 tokens a second. A decoder that loops must not hold the call up for longer than this.
+TOKENS_PER_SECOND = 10
+SPARE_TOKENS = 16
+
+DEFAULT_COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """One stretch of speech: s16le, 16 kHz, mono. `language` is ISO 639-1; None: detect it."""
+
+    pcm: bytes
+    language: str | None
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """An utterance made ready: samples within -1..1, and its language if it is one that the model knows."""
+
+    samples: NDArray[np.float32]
+    language: str | None
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+
+class WhisperEngine:
+    """A Whisper model in memory. Calls block and must not overlap: give it one thread of its own.
+
+    `device` is "cpu" or "cuda"; `compute_type` is CTranslate2's name, by default int8 or float16.
+    Raises ConfigurationError if the model cannot be loaded so.
+    """
+
+    def __init__(
+        self, weights: WhisperWeights, *, device: str = "cpu", compute_type: str | None = None, cpu_threads: int = 1
+    ) -> None:
+        compute_type = compute_type or DEFAULT_COMPUTE_TYPES.get(device, "default")
+        try:
+            self._model = WhisperModel(
+                str(weights.folder), device=device, compute_type=compute_type, cpu_threads=cpu_threads
+            )
+        except (RuntimeError, ValueError) as e:
+            raise ConfigurationError(f"Whisper in {weights.folder} will not run as {compute_type} on {device}") from e
+        self._bundled = weights.bundled
+        self._languages = _trained_languages(self._model, weights)
+
+    def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript | TranscriptionError]:
+        """Recognise utterances, in their order. A bad one becomes an error in its place; its neighbours are untouched.
+
+        Those with the same window are decoded together: with a real Whisper nearly all, because of its floor; with
+        the bundled model hardly any, and at a few milliseconds each that is no loss.
+        """
+        outcomes: dict[int, Transcript | TranscriptionError] = {}
+        windows: dict[int | None, dict[int, Speech]] = defaultdict(dict)
+        for index, utterance in enumerate(utterances):
+            if len(utterance.pcm) % 2:
+                outcomes[index] = TranscriptionError("the utterance is not s16le: it has an odd number of bytes")
+                continue
+            speech = self._speech(utterance)
+            windows[self._window(speech)][index] = speech
+        for frames, group in windows.items():
+            outcomes |= zip(group, self._attempt(frames, list(group.values())), strict=True)
+        return [outcomes[index] for index in range(len(utterances))]
+
+    def _speech(self, utterance: Utterance) -> Speech:
+        samples = np.frombuffer(utterance.pcm, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
+        too_short = self._model.feature_extractor.n_fft - len(samples)  # for one spectrum
+        if too_short > 0:
+            samples = np.pad(samples, (0, too_short))
+        return Speech(samples, utterance.language if utterance.language in self._languages else None)
+
+    def _window(self, speech: Speech) -> int | None:
+        """How many frames the encoder gets to see, an even number since it halves them. None: more than it can."""
+        frames = math.ceil(speech.seconds * FRAMES_PER_SECOND)
+        if frames > LONGEST_WINDOW:
+            return None
+        window = frames + BUNDLED_MARGIN_FRAMES if self._bundled else max(frames, FLOOR_FRAMES) + MARGIN_FRAMES
+        return min(window + window % 2, LONGEST_WINDOW)
+
+    def _attempt(self, frames: int | None, group: Sequence[Speech]) -> Sequence[Transcript | TranscriptionError]:
+        """Whatever the samples are, CTranslate2 fails for want of memory or of a device: then for the whole group."""
+        try:
+            if frames is None:
+                return [self._transcribe_padded(speech) for speech in group]
+            return self._transcribe_short(frames, group)
+        except (RuntimeError, ValueError) as e:
+            return [_failure(e) for _ in group]
+
+    def _transcribe_short(self, frames: int, group: Sequence[Speech]) -> list[Transcript]:
+        encoded = self._encode(frames, group)
+        languages = self._spoken_languages(encoded, group)
+        tokenizers = [self._tokenizer(language) for language in languages]
+        results = self._generate(encoded, tokenizers, max(speech.seconds for speech in group))
+        transcripts = []
+        for speech, tokenizer, result in zip(group, tokenizers, results, strict=True):
+            hypothesis = _hypothesis(result, tokenizer, speech.seconds)
+            if hypothesis.is_doubtful and not self._bundled:
+                # The short window may be to blame.
+                transcripts.append(self._transcribe_padded(Speech(speech.samples, tokenizer.language_code)))
+            else:
+                transcripts.append(join_hypotheses([hypothesis], tokenizer.language_code))
+        return transcripts
+
+    def _encode(self, frames: int, group: Sequence[Speech]) -> StorageView:
+        extract = self._model.feature_extractor
+        features = np.zeros((len(group), len(extract.mel_filters), frames), np.float32)
+        for row, speech in zip(features, group, strict=True):
+            spectrogram = extract(speech.samples)[:, :frames]
+            row[:, : spectrogram.shape[1]] = spectrogram
+        return self._model.encode(features)
+
+    def _spoken_languages(self, encoded: StorageView, group: Sequence[Speech]) -> list[str]:
+        if len(self._languages) == 1:
+            return [*self._languages] * len(group)
+        if all(speech.language for speech in group):
+            return [speech.language for speech in group if speech.language]
+        detected = self._model.model.detect_language(encoded)  # [(token, probability), ...] each, best first
+        return [speech.language or _code(ranking[0][0]) for speech, ranking in zip(group, detected, strict=True)]
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, "transcribe", language)
+
+    def _generate(
+        self, encoded: StorageView, tokenizers: Sequence[Tokenizer], seconds: float
+    ) -> list[WhisperGenerationResult]:
+        prompts = [[*tokenizer.sot_sequence, tokenizer.no_timestamps] for tokenizer in tokenizers]
+        new_tokens = SPARE_TOKENS + math.ceil(TOKENS_PER_SECOND * seconds)
+        results: list[WhisperGenerationResult] = self._model.model.generate(
+            encoded,
+            prompts,
+            beam_size=1,
+            max_length=min(len(prompts[0]) + new_tokens, self._model.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        return results
+
+    def _transcribe_padded(self, speech: Speech) -> Transcript:
+        """Whisper as it was published: one 30 s window after another."""
+        segments, info = self._model.transcribe(
+            speech.samples, language=speech.language, beam_size=1, temperature=0.0, condition_on_previous_text=False
+        )
+        hypotheses = [
+            Hypothesis(segment.text.strip(), segment.end - segment.start, segment.avg_logprob, segment.no_speech_prob)
+            for segment in segments
+        ]
+        return join_hypotheses(hypotheses, info.language)
+
+
+def _trained_languages(model: WhisperModel, weights: WhisperWeights) -> frozenset[str]:
+    """ISO 639-1 codes. A multilingual vocabulary names a hundred; the model's own list says which it was trained on."""
+    if not model.model.is_multilingual:
+        return frozenset({"en"})
+    tokens = json.loads((weights.folder / "config.json").read_bytes()).get("lang_ids")
+    if not tokens:
+        return frozenset(model.supported_languages)
+    return frozenset(_code(model.hf_tokenizer.id_to_token(token)) for token in tokens)
+
+
+def _code(token: str) -> str:
+    return token.removeprefix("<|").removesuffix("|>")
+
+
+def _hypothesis(result: WhisperGenerationResult, tokenizer: Tokenizer, seconds: float) -> Hypothesis:
+    tokens = result.sequences_ids[0]
+    # CTranslate2 divides the sum by the tokens; Whisper counts the end of text, whose probability is in it, as one too.
+    mean_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+    return Hypothesis(tokenizer.decode(tokens).strip(), seconds, mean_logprob, result.no_speech_prob)
+
+
+def _failure(cause: Exception) -> TranscriptionError:
+    error = TranscriptionError(f"Whisper failed: {cause}")
+    error.__cause__ = cause
+    return error

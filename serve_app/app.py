@@ -1,0 +1,96 @@
+"""The application graph, and the one place where parts are chosen."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict
+from ray.serve import Application, Deployment
+from ray.serve.handle import DeploymentHandle
+
+from deployments.tts import RemoteSpeaker, TtsProxy
+from deployments.turn_rules import TurnRules
+from deployments.vad import RemoteJudge, Vad
+from deployments.whisper import LocalWhisper, RemoteTranscriber
+from serve_app.api import conversations
+from serve_app.gateway import Composition, Gateway
+from serve_app.observability.metrics import FrameWaits
+from serve_app.ports import LanguageModel, Transcriber
+from serve_app.providers.chat import ChatModel
+from serve_app.providers.groq_stt import GroqTranscriber
+from serve_app.providers.offline_agent import OfflineAgent
+from serve_app.session import Parts
+from serve_app.settings import Settings, load_agents
+from serve_app.store.database import Database
+from serve_app.store.log import PostgresLog
+from serve_app.store.reader import ConversationReader
+
+
+class Arguments(BaseModel):
+    """`args` of the application. Changing one restarts the replicas, so there are few."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    whisper_device: str = "cpu"
+    whisper_compute_type: str | None = None
+
+
+def build(args: Arguments) -> Application:
+    """The graph that Serve deploys. Secrets are no arguments: each replica reads its own environment."""
+    whisper = _graph(LocalWhisper).bind(device=args.whisper_device, compute_type=args.whisper_compute_type)
+    vad, tts = _graph(Vad).bind(TurnRules), _graph(TtsProxy).bind()
+    return _graph(Gateway).bind(compose, whisper=whisper, vad=vad, tts=tts)
+
+
+def _graph(deployment: type) -> Deployment:
+    """`@serve.deployment` makes a Deployment of a class, but is typed as if it left the class alone."""
+    return cast(Deployment, deployment)
+
+
+def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: DeploymentHandle[Any]) -> Composition:
+    """The parts of one gateway replica, made inside it."""
+    settings = Settings.from_environment(os.environ)
+    database = Database(settings.database_url)
+    log = PostgresLog(database)
+    transcriber, model = choose_transcriber(settings, whisper), choose_model(settings)
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        log.start()
+        yield
+        await log.aclose()
+        await database.aclose()
+
+    async def describe() -> dict[str, str]:
+        return {
+            "stt": "Groq Whisper" if settings.groq_api_key else await whisper.describe.remote(),
+            "llm": settings.llm_model if isinstance(model, ChatModel) else "none: the offline agent answers",
+            "voice": await tts.describe.remote(),
+            "judge": "rules",
+            "store": "PostgreSQL",
+        }
+
+    return Composition(
+        agents=load_agents(),
+        parts=Parts(transcriber, RemoteSpeaker(tts), model, RemoteJudge(vad), log, FrameWaits().observe),
+        routes=[*conversations.routes(ConversationReader(database))],
+        running=running,
+        describe=describe,
+    )
+
+
+def choose_transcriber(settings: Settings, whisper: DeploymentHandle[Any]) -> Transcriber:
+    if settings.groq_api_key:
+        return GroqTranscriber(settings.groq_api_key.get_secret_value(), settings.groq_base_url)
+    return RemoteTranscriber(whisper)
+
+
+def choose_model(settings: Settings) -> LanguageModel:
+    """Groq's key goes to Groq alone: another LLM_BASE_URL gets LLM_API_KEY or none."""
+    if settings.llm_base_url:
+        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
+        return ChatModel(settings.llm_base_url, key, settings.llm_model)
+    if secret := settings.llm_api_key or settings.groq_api_key:
+        return ChatModel(f"{settings.groq_base_url}/openai/v1", secret.get_secret_value(), settings.llm_model)
+    return OfflineAgent()

@@ -1,0 +1,233 @@
+"""The chunk schedule of one answer: when which audio leaves, how loud, and what the caller has heard so far.
+
+Audio comes in as fast as the voice makes it and leaves in CHUNK_S pieces, LEAD_S ahead of real time: little enough that
+an interruption is heard at once, enough to bridge the jitter of a good line. Nothing leaves before `release`: an
+answer to a turn that is not yet decided waits here.
+"""
+
+from bisect import bisect_right
+from collections import deque
+
+import msgspec
+
+from serve_app.audio.pcm import AudioFormat
+from serve_app.conversation.phrasing import Clause
+
+CHUNK_S = 0.040
+LEAD_S = 0.060
+FADE_S = 0.060
+"""A cut-off voice fades over this long: shorter clicks, longer is talking over the caller."""
+DUCK_GAIN = 0.25
+"""-12 dB: plainly lower, still understood if it was a false alarm."""
+SWELL_STEP = 0.25
+"""Gain regained in each chunk: back to full in 120 ms."""
+CHARS_PER_SECOND = 14
+"""Rate of speech assumed for audio without alignment until its length is known (espeak-ng at 165 words/min, pt-BR)."""
+
+
+class Alignment(msgspec.Struct, frozen=True):
+    """When each character of a chunk's text sounds, in ms from the chunk's first sample. Three equally long tuples."""
+
+    chars: tuple[str, ...]
+    starts_ms: tuple[int, ...]
+    durations_ms: tuple[int, ...]
+
+
+class SpeechChunk(msgspec.Struct, frozen=True):
+    """A piece of a clause's audio, in the format asked for. Without `alignment`, text is spread evenly over the audio."""
+
+    audio: bytes
+    alignment: Alignment | None = None
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Audio that leaves now, and which characters of the answer it carries."""
+
+    audio: bytes
+    start: int
+    end: int
+
+
+class _Track:
+    """One clause's audio: what has come, what has left, and where in its text each moment lies."""
+
+    def __init__(self, clause: Clause, audio_format: AudioFormat) -> None:
+        self.clause = clause
+        self.whole = False
+        self._format = audio_format
+        self._pending = bytearray()
+        self._came = 0.0
+        self._left = 0.0
+        self._times: list[float] = []  # when the nth character of the text begins, seconds into the clause
+
+    @property
+    def pending_s(self) -> float:
+        return self._format.seconds(len(self._pending))
+
+    @property
+    def spent(self) -> bool:
+        return self.whole and not self._pending
+
+    def add(self, chunk: SpeechChunk) -> None:
+        if chunk.alignment:
+            self._times += [self._came + ms / 1000 for ms in chunk.alignment.starts_ms]
+        self._pending += chunk.audio
+        self._came += self._format.seconds(len(chunk.audio))
+
+    def take(self, seconds: float) -> bytes:
+        size = min(self._format.bytes_for(seconds), len(self._pending))
+        audio = bytes(self._pending[:size])
+        del self._pending[:size]
+        self._left += self._format.seconds(size)
+        return audio
+
+    def position(self) -> int:
+        """How far into the answer's text the audio that has left reaches."""
+        length = len(self.clause.text)
+        if self.spent:
+            return self.clause.end
+        if self._times:
+            return self.clause.start + min(length, bisect_right(self._times, self._left - 1e-9))
+        spoken = length * self._left / self._came if self.whole else CHARS_PER_SECOND * self._left
+        return self.clause.start + min(length, int(spoken))
+
+
+class Playback:
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._tracks: deque[_Track] = deque()
+        self._released = False
+        self._closed = False
+        self._gain = self._target_gain = 1.0
+        self._plays_until = 0.0
+        self._sent: deque[tuple[float, float, Piece]] = deque()  # (begins, ends, piece): not yet known to be heard
+        self._heard = 0
+
+    # ---- what the voice brings
+
+    def expect(self, clause: Clause) -> None:
+        """This clause's audio will follow those expected before it."""
+        self._tracks.append(_Track(clause, self._format))
+
+    def add(self, clause: Clause, chunk: SpeechChunk) -> None:
+        if track := self._track(clause):
+            track.add(chunk)
+
+    def whole(self, clause: Clause) -> None:
+        """All of this clause's audio has come (or none will)."""
+        if track := self._track(clause):
+            track.whole = True
+
+    def close(self) -> None:
+        """No further clause will be expected."""
+        self._closed = True
+
+    def release(self) -> None:
+        """The turn is ours: audio may leave."""
+        self._released = True
+
+    # ---- what leaves
+
+    def take(self, now: float) -> list[Piece]:
+        """All that is due by `now`."""
+        pieces = []
+        while self._released and self._plays_until - now <= LEAD_S + 1e-6:
+            piece = self._next(CHUNK_S)
+            if piece is None:
+                break
+            self._book(piece, now)
+            pieces.append(piece)
+        return pieces
+
+    def duck(self) -> None:
+        self._target_gain = DUCK_GAIN
+
+    def swell(self) -> None:
+        self._target_gain = 1.0
+
+    def fade(self) -> bytes:
+        """End now: at most FADE_S of what would have followed, dying away. Empty if nothing was left to play."""
+        piece = self._next(FADE_S, fading=True) if self._released else None
+        self._tracks.clear()
+        self._closed = True
+        return piece.audio if piece else b""
+
+    def deadline(self) -> float | None:
+        """When `take` has something next, or the caller will have heard the end. None: it waits for more audio."""
+        if not self._released:
+            return None
+        if self._ready():
+            return self._plays_until - LEAD_S
+        return self._plays_until if self.drained else None
+
+    # ---- what has been heard
+
+    @property
+    def started(self) -> bool:
+        return self._plays_until > 0
+
+    @property
+    def drained(self) -> bool:
+        """Everything has left (it may still be playing at the caller's)."""
+        return self._closed and all(track.spent for track in self._tracks)
+
+    def finished(self, now: float) -> bool:
+        return self.drained and now >= self._plays_until - 1e-6
+
+    @property
+    def unfinished(self) -> int:
+        """How many clauses have not wholly left."""
+        return sum(not track.spent for track in self._tracks)
+
+    def heard(self, now: float) -> int:
+        """How many characters of the answer the caller has heard by `now`: its client plays in real time."""
+        while self._sent and self._sent[0][1] <= now:
+            self._heard = max(self._heard, self._sent.popleft()[2].end)
+        if self._sent:
+            begins, ends, piece = self._sent[0]
+            share = max(0.0, (now - begins) / (ends - begins))
+            return max(self._heard, piece.start + int((piece.end - piece.start) * share))
+        return self._heard
+
+    # ---- within
+
+    def _track(self, clause: Clause) -> _Track | None:
+        return next((t for t in self._tracks if t.clause == clause), None)
+
+    def _drop_spent(self) -> None:
+        while self._tracks and self._tracks[0].spent:
+            self._tracks.popleft()
+
+    def _ready(self) -> bool:
+        """A whole chunk is there, or a last one; a chunk cut short mid-clause only when the caller would run dry."""
+        for track in self._tracks:
+            if track.pending_s:
+                return True
+            if not track.spent:
+                return False
+        return False
+
+    def _next(self, seconds: float, *, fading: bool = False) -> Piece | None:
+        self._drop_spent()
+        if not self._tracks or not self._tracks[0].pending_s:
+            return None
+        track = self._tracks[0]
+        start = track.position()
+        audio = track.take(seconds)
+        return Piece(self._levelled(audio, fading), start, max(start, track.position()))
+
+    def _levelled(self, audio: bytes, fading: bool) -> bytes:
+        before = self._gain
+        if fading:
+            self._gain = 0.0
+        else:  # down within a chunk, up in steps
+            self._gain = min(self._target_gain, before + SWELL_STEP)
+        if before == self._gain == 1.0:
+            return audio
+        return self._format.scaled(audio, before, self._gain)
+
+    def _book(self, piece: Piece, now: float) -> None:
+        begins = max(now, self._plays_until)
+        self._plays_until = begins + self._format.seconds(len(piece.audio))
+        self._sent.append((begins, self._plays_until, piece))
+        self.heard(now)

@@ -1,0 +1,235 @@
+"""`python -m serve_app.launch [configs/local.yaml]`: the whole server on one machine, with one command.
+
+It starts PostgreSQL (unless DATABASE_URL names one), Ray, Serve and the application, tells each step, ends with the
+URL and what is switched on, and stops all of it on Ctrl-C. Nothing it did not start is touched.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import dropwhile
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from serve_app import run_processes
+from serve_app.errors import HelloError
+from serve_app.ports_in_use import check_free, ports_of
+from serve_app.run_environment import keep_apart, load_flags, new_folder, run_lock
+from serve_app.terminal import NAME_WIDTH, Terminal
+
+if TYPE_CHECKING:  # importing it imports Ray, which must not be before configs/ray.env is in the environment
+    from serve_app.local_cluster import LocalCluster
+
+REPOSITORY = Path(__file__).parents[1]
+RAY_FLAGS = REPOSITORY / "configs" / "ray.env"
+LOCAL_CONFIG = REPOSITORY / "configs" / "local.yaml"
+
+APPLICATION_S = 600.0  # to the application's start: models may have to be loaded, on a slow machine
+READY_S = 120.0  # from there to its first 200 on /readyz
+STILL_WAITING_S = 15.0  # between lines about what a long step waits for
+WATCH_S = 2.0  # between looks at a running server
+
+RAY_CORE = {"gcs_server", "raylet"}  # without one of these two nothing works for long
+
+SWITCHED_ON = {  # keys of /readyz, and what they are called
+    "stt": "speech to text",
+    "llm": "language model",
+    "voice": "voice",
+    "judge": "turn judge",
+    "store": "conversations",
+}
+
+
+class LaunchError(HelloError):
+    """The server did not start, or died. The message is for the operator."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m serve_app.launch", description="Start the server on this machine.")
+    parser.add_argument("config", nargs="?", type=Path, default=LOCAL_CONFIG, help="a Serve config file")
+    config_path = parser.parse_args().config
+    terminal = Terminal()
+    stop_on_signals(terminal)
+    try:
+        run(config_path, terminal)
+    except HelloError as e:
+        terminal.say(f"\n{e.message}")
+        return 1
+    except (KeyboardInterrupt, SystemExit):  # Ray's own handler of SIGTERM, in force while Ray starts, exits
+        terminal.say("Stopped.")
+    return 0
+
+
+def run(config_path: Path, terminal: Terminal) -> NoReturn:
+    """Start everything and stay; leaving, by whatever exception, stops what was started, the last first."""
+    started = time.monotonic()
+    terminal.say("Automagik Hello")
+    with ExitStack() as running:
+        with terminal.step("settings"):
+            load_flags(RAY_FLAGS)
+            data_dir = Path(os.environ.get("DATA_DIR") or REPOSITORY / ".data").resolve()
+            ports = ports_of(os.environ)
+            url = f"http://127.0.0.1:{ports[0].number}"
+            running.enter_context(run_lock(data_dir / "run.lock", url))
+            folder = new_folder(data_dir / "run")
+            keep_apart(folder)
+            cluster = local_cluster(config_path, ports[0].number)
+        with terminal.step("ports"):
+            check_free(ports)
+        if not os.environ.get("DATABASE_URL"):
+            with terminal.step("PostgreSQL (embedded)"):
+                running.enter_context(embedded_postgres(data_dir / "postgres"))
+        running.enter_context(terminal.output_to(folder / "launcher.log"))
+        running.enter_context(whole(cluster, folder))
+        start(cluster, folder, terminal)
+        with terminal.step("application"):
+            await_application(cluster, terminal)
+        with terminal.step("ready"):
+            parts = await_ready(f"{url}/readyz")
+        terminal.say(summary(parts, url, time.monotonic() - started))
+        stay(cluster, folder, terminal)
+
+
+def stop_on_signals(terminal: Terminal) -> None:
+    """Ctrl-C, SIGTERM and a closed terminal interrupt whatever step is under way, and say so at once."""
+    said: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> NoReturn:
+        terminal.say("Stopping now." if said else "\nStopping. (Ctrl-C again: without waiting for open calls.)")
+        said.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+@contextmanager
+def embedded_postgres(folder: Path) -> Iterator[None]:
+    """A PostgreSQL of our own, known to everybody by DATABASE_URL while the block runs."""
+    from serve_app.store import embedded
+
+    server = embedded.start(folder)
+    os.environ["DATABASE_URL"] = server.url
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def local_cluster(config_path: Path, port: int) -> "LocalCluster":
+    from serve_app.local_cluster import LocalCluster, read_config  # not before: Ray reads its flags when imported
+
+    return LocalCluster(read_config(config_path, port))
+
+
+@contextmanager
+def whole(cluster: "LocalCluster", folder: Path) -> Iterator[None]:
+    """What the block starts of the cluster is stopped to the last process, also should this process be killed."""
+    mark = str(folder)
+    with run_processes.watchdog(mark):
+        os.environ[run_processes.MARK] = mark
+        try:
+            yield
+        finally:
+            try:
+                cluster.stop()
+            finally:
+                run_processes.end(mark)
+
+
+def start(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> None:
+    """Ray and Serve, in two attempts: on a busy machine either may miss a deadline of its own."""
+    dashboard = os.environ.get("DASHBOARD") or "8265"
+    for attempt in (1, 2):
+        try:
+            with terminal.step("Ray"):
+                cluster.start_ray(folder, None if dashboard == "0" else int(dashboard))
+            stop_on_signals(terminal)  # Ray has put its own handler in their place
+            with terminal.step("Serve and HAProxy"):
+                cluster.start_serve()
+        except Exception as e:  # for a machine too busy Ray raises Exception itself
+            if attempt == 2:
+                raise LaunchError(in_short(str(e))) from e
+            terminal.say(f"    {in_short(str(e))}\n    Once more.")
+            cluster.stop()
+            run_processes.end(str(folder))
+        else:
+            return
+
+
+def await_application(cluster: "LocalCluster", terminal: Terminal) -> None:
+    """Until Serve calls the application RUNNING. Raises LaunchError with what it says when it fails, or hangs."""
+    started = said = time.monotonic()
+    while True:
+        state, complaints = cluster.application()
+        if state == "RUNNING":
+            return
+        now = time.monotonic()
+        if state == "DEPLOY_FAILED" or now - started > APPLICATION_S:
+            raise LaunchError("The application did not start.\n" + "\n".join(in_short(text) for text in complaints))
+        if now - said > STILL_WAITING_S:
+            terminal.say("    still waiting. " + " ".join(text.partition("\n")[0] for text in complaints))
+            said = now
+        time.sleep(0.2)
+
+
+def await_ready(url: str) -> dict[str, str]:
+    """What the server says of itself once it is ready. Raises LaunchError with its last answer if it never is."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - http, built here
+                parts: dict[str, str] = json.load(response)
+                return parts
+        except urllib.error.HTTPError as e:
+            answer = f"{e.code} {e.read(500).decode(errors='replace')}"
+        except (OSError, ValueError) as e:  # refused, cut, or not JSON
+            answer = str(e)
+        if time.monotonic() > deadline:
+            raise LaunchError(f"The application runs but {url} does not get ready: {answer}")
+        time.sleep(0.2)
+
+
+def summary(parts: dict[str, str], url: str, seconds: float) -> str:
+    """What is switched on, and where the server is."""
+    lines = [f"  {name:<{NAME_WIDTH}}{parts[key]}" for key, name in SWITCHED_ON.items() if key in parts]
+    socket_url = url.replace("http", "ws", 1) + "/v1/convai/conversation?agent_id=default"
+    return "\n".join(
+        ["", *lines, "", f"Ready in {seconds:.0f} s: {url}/ (talk page), {socket_url}", "Ctrl-C stops it."]
+    )
+
+
+def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:
+    """Tell when the application's state changes. Raises LaunchError when Ray or the application is gone."""
+    known = "RUNNING"
+    while True:
+        time.sleep(WATCH_S)
+        if missing := RAY_CORE - run_processes.names(str(folder)):
+            raise LaunchError(f"Ray has died ({', '.join(sorted(missing))}).")
+        state, complaints = cluster.application()
+        if state == "NOT_STARTED":
+            raise LaunchError("The application was removed.")
+        if state != known:
+            terminal.say(" ".join([f"The application is {state}.", *(in_short(text) for text in complaints)]))
+            known = state
+
+
+def in_short(message: str) -> str:
+    """A message of Ray's without the frames of the tracebacks in it: what stands after the last one."""
+    lines = message.strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    if frames:
+        lines = [*dropwhile(lambda line: line.startswith(" "), lines[frames[-1] :])]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Ray and Serve on this machine for one run: started, asked how they are, stopped.
+
+Import it only once the flags of configs/ray.env are in the environment: Ray and Serve read them while imported.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+import yaml
+from pydantic import BaseModel, ValidationError
+from ray import serve
+from ray.serve._private.api import serve_start  # as `serve run` does it; public serve.start takes no whole config
+from ray.serve._private.client import ServeControllerClient
+from ray.serve.schema import (
+    DeploymentSchema,
+    HTTPOptionsSchema,
+    RayActorOptionsSchema,
+    ServeApplicationSchema,
+    ServeDeploySchema,
+)
+
+from serve_app.errors import ConfigurationError
+
+OBJECT_STORE_BYTES = 128 * 1024 * 1024  # frames travel over gRPC; by default Ray takes a third of the memory
+SHUTDOWN_S = 10.0  # replicas get their graceful_shutdown_timeout_s within this
+
+
+def read_config(path: Path, port: int) -> ServeDeploySchema:
+    """The Serve config at `path`, with its HTTP port replaced.
+
+    Raises ConfigurationError for a missing or malformed file, and for keys that Serve would silently ignore.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ConfigurationError(f"{path} is no Serve config: see configs/local.yaml for one")
+        config = ServeDeploySchema.model_validate(raw)
+    except OSError as e:
+        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
+    except (yaml.YAMLError, ValidationError) as e:
+        raise ConfigurationError(f"{path} is no Serve config: {e}") from e
+    _check_keys(raw, path)
+    config.http_options.port = port
+    return config
+
+
+class LocalCluster:
+    """One Ray node with one Serve application."""
+
+    def __init__(self, config: ServeDeploySchema) -> None:
+        self._config = config
+        self._client: ServeControllerClient | None = None
+
+    def start_ray(self, folder: Path, dashboard_port: int | None) -> None:
+        """Start Ray's daemons. Ray raises anything here, a plain Exception included, when the machine is too busy.
+
+        `folder` is theirs; its path is short, since sockets are made in it. Without a port there is no dashboard.
+        """
+        ray.init(
+            address="local",
+            include_dashboard=dashboard_port is not None,
+            dashboard_host="127.0.0.1",
+            dashboard_port=dashboard_port,
+            object_store_memory=OBJECT_STORE_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _temp_dir=str(folder),
+        )
+
+    def start_serve(self) -> None:
+        """Start Serve's controller and proxies, HAProxy among them, and hand it the application."""
+        self._client = serve_start(
+            http_options=self._config.http_options.model_dump(),
+            proxy_location=self._config.proxy_location,
+            global_logging_config=self._config.logging_config,
+        )
+        self._client.deploy_apps(self._config)
+
+    def application(self) -> tuple[str, list[str]]:
+        """Its state by Serve's names (NOT_STARTED when there is none), and what speaks against it in Serve's words."""
+        application = serve.status().applications.get(self._config.applications[0].name)
+        if application is None:
+            return "NOT_STARTED", []
+        complaints = [
+            f"{name}: {deployment.message or deployment.status.value}"
+            for name, deployment in application.deployments.items()
+            if deployment.status != "HEALTHY"
+        ]
+        return application.status.value, complaints or [application.message]
+
+    def stop(self) -> None:
+        """Let the replicas finish, then stop Serve and Ray. Either may not have started."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.shutdown(timeout_s=SHUTDOWN_S)
+        ray.shutdown()
+
+
+def _check_keys(raw: dict[str, Any], path: Path) -> None:
+    _refuse_unknown(raw, ServeDeploySchema, f"{path}")
+    _refuse_unknown(raw.get("http_options") or {}, HTTPOptionsSchema, f"{path}: http_options")
+    for application in raw["applications"]:
+        _refuse_unknown(application, ServeApplicationSchema, f"{path}: applications")
+        for deployment in application.get("deployments", []):
+            where = f"{path}: deployment {deployment['name']}"
+            _refuse_unknown(deployment, DeploymentSchema, where)
+            _refuse_unknown(deployment.get("ray_actor_options") or {}, RayActorOptionsSchema, where)
+
+
+def _refuse_unknown(keys: Mapping[str, Any], schema: type[BaseModel], where: str) -> None:
+    unknown = sorted(keys.keys() - schema.model_fields.keys())
+    if unknown:
+        raise ConfigurationError(f"{where}: Serve knows no {', '.join(unknown)}")

@@ -1,0 +1,81 @@
+"""The connection pool, and the one place where the database's errors become ours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from serve_app.errors import StoreError
+from serve_app.store.migrations import migrate
+
+CONNECTIONS = 4
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+
+# SQLSTATE classes: data exception, integrity constraint violation.
+_REFUSALS = ("22", "23")
+
+
+class RefusedError(StoreError):
+    """The database is there and will never take these data."""
+
+
+class Database:
+    """A PostgreSQL database, connected to and migrated on first use, so that a process starts without it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the pool. Raises StoreError for whatever fails in its use: RefusedError if the data did."""
+        try:
+            pool = await self._opened()
+            async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                yield connection
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as e:
+            raise _translated(e) from e
+
+    async def aclose(self) -> None:
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._open()
+            return self._pool
+
+    async def _open(self) -> asyncpg.Pool:
+        pool = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=CONNECTIONS,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            statement_cache_size=0,  # a pooler in between hands each transaction to another server connection
+        )
+        try:
+            async with pool.acquire() as connection:
+                await migrate(connection)
+        except BaseException:
+            pool.terminate()
+            raise
+        return pool
+
+
+def _translated(error: Exception) -> StoreError:
+    """Never the error's own text: PostgreSQL quotes the offending data in it."""
+    sqlstate = getattr(error, "sqlstate", None)
+    name = f"{type(error).__name__} {sqlstate}" if sqlstate else type(error).__name__
+    if sqlstate and sqlstate.startswith(_REFUSALS):
+        return RefusedError(f"PostgreSQL refused the data: {name}")
+    return StoreError(f"PostgreSQL is away: {name}")

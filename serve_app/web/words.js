@@ -1,0 +1,118 @@
+// What the page says, in Portuguese first. Text on the page carries `data-word`, so switching language is one pass.
+
+const WORDS = {
+  "pt-BR": {
+    other: "English",
+    idle: "Pronto",
+    connecting: "Conectando…",
+    listening: "Ouvindo você",
+    speaking: "O agente está falando",
+    start: "Falar",
+    stop: "Encerrar",
+    cancel: "Cancelar",
+    you: "Você",
+    agent: "Agente",
+    transcript: "Conversa",
+    type: "Ou escreva uma mensagem",
+    send: "Enviar",
+    welcome: "Converse por voz com este servidor",
+    how: "Toque em Falar, permita o microfone e diga olá. Pode interromper quando quiser. O áudio vai só para este servidor.",
+    interrupted: "interrompido",
+    unheard: "não chegou a ser ouvido:",
+    answered_in: "Resposta em",
+    timing: "Para onde foi o tempo desta resposta",
+    overlap: "As etapas correm ao mesmo tempo: a soma delas não é o total.",
+    stage_turn: "Fim da fala → sua vez acabou",
+    stage_stt: "Transcrição",
+    stage_llm_first: "Modelo: primeira palavra",
+    stage_llm_sentence: "Modelo: primeira frase",
+    stage_tts: "Voz: primeiro som",
+    stage_total: "Total: fim da fala → som",
+    insecure: "O navegador só libera o microfone em páginas seguras. Abra esta página por https:// ou, na própria máquina, por http://localhost.",
+    unsupported: "Este navegador não tem o que a conversa por voz precisa (AudioWorklet). Atualize-o ou use outro.",
+    microphone_refused: "O microfone foi recusado. Permita o microfone para este site, nas permissões ao lado do endereço, e toque em Falar de novo.",
+    microphone_missing: "Nenhum microfone encontrado. Conecte um e toque em Falar de novo.",
+    microphone_busy: "O microfone não abriu: outro programa pode estar usando. Feche-o e toque em Falar de novo.",
+    sound_failed: "O som não pôde ser iniciado neste navegador. Recarregue a página e tente de novo.",
+    away: "O servidor não respondeu. Veja se ele está no ar (make run) e toque em Falar de novo.",
+    lost: "A conexão com o servidor caiu. Veja a rede e toque em Falar de novo.",
+    refused: "O servidor recusou a conversa. Corrija o motivo abaixo e tente de novo.",
+    busy: "O servidor está cheio ou ainda iniciando. Espere um pouco e toque em Falar de novo.",
+    failed: "O servidor encontrou um erro e encerrou a conversa. Toque em Falar para começar outra.",
+    trouble: "O servidor avisou de um problema; a conversa continua.",
+    unknown_format: "O servidor usa um formato de áudio que esta página não conhece. Use um destes: pcm_8000 a pcm_48000, ulaw_8000.",
+  },
+  en: {
+    other: "Português",
+    idle: "Ready",
+    connecting: "Connecting…",
+    listening: "Listening to you",
+    speaking: "The agent is speaking",
+    start: "Talk",
+    stop: "Hang up",
+    cancel: "Cancel",
+    you: "You",
+    agent: "Agent",
+    transcript: "Conversation",
+    type: "Or type a message",
+    send: "Send",
+    welcome: "Talk to this server by voice",
+    how: "Press Talk, allow the microphone and say hello. Interrupt whenever you like. Your audio goes to this server only.",
+    interrupted: "interrupted",
+    unheard: "never heard:",
+    answered_in: "Answered in",
+    timing: "Where the time of this answer went",
+    overlap: "Stages run at the same time: they do not add up to the total.",
+    stage_turn: "End of speech → your turn is over",
+    stage_stt: "Transcription",
+    stage_llm_first: "Model: first word",
+    stage_llm_sentence: "Model: first sentence",
+    stage_tts: "Voice: first sound",
+    stage_total: "Total: end of speech → sound",
+    insecure: "Browsers give the microphone to secure pages only. Open this page over https:// or, on the machine itself, at http://localhost.",
+    unsupported: "This browser lacks what a voice conversation needs (AudioWorklet). Update it or use another.",
+    microphone_refused: "The microphone was refused. Allow it for this site, in the permissions next to the address, and press Talk again.",
+    microphone_missing: "No microphone found. Connect one and press Talk again.",
+    microphone_busy: "The microphone did not open: another program may be using it. Close that and press Talk again.",
+    sound_failed: "Sound could not be started in this browser. Reload the page and try again.",
+    away: "The server did not answer. See that it is up (make run) and press Talk again.",
+    lost: "The connection to the server was lost. Check the network and press Talk again.",
+    refused: "The server refused the conversation. Fix the reason below and try again.",
+    busy: "The server is full or still starting. Wait a little and press Talk again.",
+    failed: "The server hit an error and ended the conversation. Press Talk to begin another.",
+    trouble: "The server reported a problem; the conversation goes on.",
+    unknown_format: "The server uses an audio format this page does not know. Use one of pcm_8000 to pcm_48000, ulaw_8000.",
+  },
+};
+
+let language = navigator.language.toLowerCase().startsWith("en") ? "en" : "pt-BR";
+
+export function say(word) {
+  return WORDS[language][word];
+}
+
+export function switchLanguage() {
+  language = language === "en" ? "pt-BR" : "en";
+  translate(document);
+}
+
+/** Fill in every element under `root` that names a word. */
+export function translate(root) {
+  document.documentElement.lang = language;
+  for (const element of root.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
+  for (const element of root.querySelectorAll("[data-word-label]")) {
+    element.setAttribute("aria-label", say(element.dataset.wordLabel));
+  }
+  for (const element of root.querySelectorAll("[data-word-placeholder]")) {
+    element.placeholder = say(element.dataset.wordPlaceholder);
+  }
+}
+
+/** An element that says `word` in whatever language the page is in. */
+export function wordElement(tag, word, className = "") {
+  const element = document.createElement(tag);
+  element.dataset.word = word;
+  element.textContent = say(word);
+  element.className = className;
+  return element;
+}

@@ -1,0 +1,155 @@
+"""The fake is only worth its likeness: driven by Groq's own SDK and by plain HTTP, held against a recorded answer."""
+
+import io
+import json
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import groq
+import httpx
+import pytest
+
+from tests.fakes.groq_server import FakeGroq, Fault
+
+RECORDED = Path(__file__).parents[3] / "shared/protocol/messages.json"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FakeGroq]:
+    with FakeGroq() as server:
+        yield server
+
+
+@pytest.fixture
+def fake(server: FakeGroq) -> FakeGroq:
+    server.fault = None
+    server.received.clear()
+    server.disconnected.clear()
+    return server
+
+
+@pytest.fixture(scope="module")
+def sdk(server: FakeGroq) -> Iterator[groq.Groq]:
+    with groq.Groq(api_key="gsk_test", base_url=server.url, max_retries=0, timeout=5) as sdk:
+        yield sdk
+
+
+@pytest.fixture(scope="module")
+def http(server: FakeGroq) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, headers={"authorization": "Bearer gsk_test"}, timeout=5) as http:
+        yield http
+
+
+def wav(pcm: bytes, rate: int = 16_000) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as w:
+        w.setnchannels(1)
+        w.setsampwidth(2)
+        w.setframerate(rate)
+        w.writeframes(pcm)
+    return file.getvalue()
+
+
+def transcribe(http: httpx.Client, audio: bytes, **fields: str) -> httpx.Response:
+    form = {"model": "whisper-large-v3-turbo", "response_format": "verbose_json"} | fields
+    return http.post("/openai/v1/audio/transcriptions", data=form, files={"file": ("a.wav", audio)})
+
+
+def chat(http: httpx.Client, path: str = "/v1/chat/completions") -> httpx.Response:
+    return http.post(path, json={"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
+
+
+def test_hears_exactly_the_samples_that_were_sent(fake: FakeGroq, sdk: groq.Groq) -> None:
+    fake.hear = lambda pcm: "bom dia" if pcm == b"\1\2" * 16_000 else "something else"
+    answer = sdk.audio.transcriptions.create(
+        file=("a.wav", wav(b"\1\2" * 16_000)),
+        model="whisper-large-v3-turbo",
+        language="pt",
+        response_format="verbose_json",
+    )
+    assert answer.text == " bom dia"
+    assert answer.model_extra is not None  # the SDK knows only the text; the rest is extra
+    assert (answer.model_extra["language"], answer.model_extra["duration"]) == ("Portuguese", 1.0)
+    [received] = fake.received
+    assert (received.authorization, received.model) == ("Bearer gsk_test", "whisper-large-v3-turbo")
+    assert received.fields["language"] == "pt"
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded messages here")
+def test_verbose_json_has_the_shape_of_a_recorded_one(fake: FakeGroq, http: httpx.Client) -> None:
+    recorded = json.loads(RECORDED.read_text())["groq_transcription_verbose_json"]
+    ours = transcribe(http, wav(bytes(32_000))).json()
+    assert ours.keys() == recorded.keys()
+    assert ours["segments"][0].keys() == recorded["segments"][0].keys()
+
+
+@pytest.mark.parametrize("audio", [b"", b"RIFF", b"fLaC", wav(b""), wav(bytes(100), rate=8000)])
+def test_refuses_what_is_not_a_16_khz_wav_file(fake: FakeGroq, http: httpx.Client, audio: bytes) -> None:
+    answer = transcribe(http, audio)
+    assert answer.status_code == 400
+    assert answer.json()["error"].keys() == {"message", "type", "code"}
+
+
+def test_streams_chat_as_the_sdk_reads_it(fake: FakeGroq, sdk: groq.Groq) -> None:
+    chunks = list(
+        sdk.chat.completions.create(model="m", stream=True, messages=[{"role": "user", "content": "good day"}])
+    )
+    texts = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
+    assert texts == ["You", " said", " good", " day"]
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/v1/chat/completions"])
+def test_chat_is_server_sent_events_that_end_with_done(fake: FakeGroq, http: httpx.Client, path: str) -> None:
+    answer = chat(http, path)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.text.removesuffix("\n\n").split("\n\n")
+    assert events[-1] == "data: [DONE]"
+    assert all(json.loads(event.removeprefix("data: "))["object"] == "chat.completion.chunk" for event in events[:-1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault.BAD_KEY, 401, "invalid_api_key"),
+        (Fault.RATE_LIMIT, 429, "rate_limit_exceeded"),
+        (Fault.SERVER_ERROR, 500, "internal_server_error"),
+    ],
+)
+def test_refusals_carry_groqs_error_body(
+    fake: FakeGroq, http: httpx.Client, fault: Fault, status: int, code: str
+) -> None:
+    fake.fault = fault
+    for answer in (chat(http), transcribe(http, wav(bytes(100)))):
+        assert answer.status_code == status
+        assert answer.json()["error"]["code"] == code
+        assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
+
+
+def test_a_request_without_a_key_is_refused(fake: FakeGroq, http: httpx.Client) -> None:
+    assert httpx.post(f"{fake.url}/v1/chat/completions", json={"model": "m"}).status_code == 401
+
+
+@pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_MIDWAY])
+def test_a_stall_lasts_until_the_client_leaves(fake: FakeGroq, http: httpx.Client, fault: Fault) -> None:
+    fake.fault = fault
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(
+            "/v1/chat/completions", json={"model": "m", "stream": True, "messages": [{"content": "hi"}]}, timeout=0.1
+        )
+    assert fake.disconnected.wait(2)
+
+
+def test_an_early_close_cuts_the_body(fake: FakeGroq, http: httpx.Client) -> None:
+    fake.fault = Fault.EARLY_CLOSE
+    with pytest.raises(httpx.RemoteProtocolError):
+        chat(http)
+
+
+def test_a_malformed_body_is_not_json(fake: FakeGroq, http: httpx.Client) -> None:
+    fake.fault = Fault.MALFORMED
+    with pytest.raises(json.JSONDecodeError):
+        transcribe(http, wav(bytes(100))).json()
