@@ -75,8 +75,7 @@ class ElevenLabsVoice:
             socket = await self._spares.take(self._clause_url(language, voice_id, audio_format))
         try:
             async with _answered_by(deadline):
-                await socket.send(_json({"text": f"{text.rstrip()} ", "flush": True}))
-                await socket.send(_json({"text": ""}))
+                await _send(socket, {"text": f"{text.rstrip()} ", "flush": True}, {"text": ""})
             heard = False
             while True:
                 async with _answered_by(deadline):
@@ -118,8 +117,16 @@ class ElevenLabsVoice:
             compression=None,  # base64 of audio gains nothing worth its time
             logger=_socket_log,
         )
-        await socket.send(_json({"text": " ", "voice_settings": VOICE_SETTINGS}))
+        await _send(socket, {"text": " ", "voice_settings": VOICE_SETTINGS})
         return socket
+
+
+async def _send(socket: ClientConnection, *messages: dict[str, Any]) -> None:
+    try:
+        for message in messages:
+            await socket.send(msgspec.json.encode(message), text=True)
+    except ConnectionClosed:
+        pass  # what was received last says why, and is read next
 
 
 class _Connect(connect):
@@ -204,8 +211,8 @@ async def _answered_by(deadline: float) -> AsyncIterator[None]:
     except InvalidStatus as e:
         raise SpeechError(f"ElevenLabs refused the connection: HTTP {e.response.status_code}") from e
     except ConnectionClosed as e:
-        status = f"{e.rcvd.code} {e.rcvd.reason}".rstrip() if e.rcvd else "no close frame"
-        raise SpeechError(f"ElevenLabs closed the connection before the end: {status}") from e
+        code = e.rcvd.code if e.rcvd else "no close frame"  # the reason may quote what was said
+        raise SpeechError(f"ElevenLabs closed the connection before the end: {code}") from e
     except (OSError, WebSocketException) as e:
         raise SpeechError(f"ElevenLabs cannot be reached: {type(e).__name__}") from e
     except msgspec.MsgspecError as e:
@@ -250,7 +257,3 @@ def _decode_reply(message: str | bytes) -> _Reply:
     if reply.error or reply.code or reply.message:
         raise SpeechError(f"ElevenLabs failed: {reply.error or 'unnamed error'} ({reply.code or 'no code'})")
     return reply
-
-
-def _json(message: dict[str, Any]) -> str:
-    return msgspec.json.encode(message).decode()

@@ -80,6 +80,7 @@ class WhisperEngine:
             raise ConfigurationError(f"Whisper in {weights.folder} will not run as {compute_type} on {device}") from e
         self._bundled = weights.bundled
         self._languages = _trained_languages(self._model, weights)
+        self._mels = len(self._model.feature_extractor.mel_filters)
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript | TranscriptionError]:
         """Recognise utterances, in their order. A bad one becomes an error in its place; its neighbours are untouched.
@@ -112,7 +113,10 @@ class WhisperEngine:
         if frames > LONGEST_WINDOW:
             return None
         window = frames + BUNDLED_MARGIN_FRAMES if self._bundled else max(frames, FLOOR_FRAMES) + MARGIN_FRAMES
-        return min(window + window % 2, LONGEST_WINDOW)
+        window = min(window + window % 2, LONGEST_WINDOW)
+        # CTranslate2 takes encoder output with as many positions as there are mel bands for a spectrogram, encodes it
+        # once more, and hears nonsense.
+        return window + 2 if window == 2 * self._mels else window
 
     def _attempt(self, frames: int | None, group: Sequence[Speech]) -> Sequence[Transcript | TranscriptionError]:
         """Whatever the samples are, CTranslate2 fails for want of memory or of a device: then for the whole group."""
@@ -140,7 +144,7 @@ class WhisperEngine:
 
     def _encode(self, frames: int, group: Sequence[Speech]) -> StorageView:
         extract = self._model.feature_extractor
-        features = np.zeros((len(group), len(extract.mel_filters), frames), np.float32)
+        features = np.zeros((len(group), self._mels, frames), np.float32)
         for row, speech in zip(features, group, strict=True):
             spectrogram = extract(speech.samples)[:, :frames]
             row[:, : spectrogram.shape[1]] = spectrogram

@@ -232,4 +232,6 @@ def in_short(message: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # Ray's own exit handlers would wait for daemons that have been ended

@@ -92,7 +92,7 @@ class LocalCluster:
         return application.status.value, complaints or [application.message]
 
     def stop(self) -> None:
-        """Let the replicas finish, then stop Serve and Ray. Either may not have started."""
+        """Stop Serve, then Ray; either may not have started. HAProxy goes first, and open sockets with it."""
         client, self._client = self._client, None
         if client is not None:
             client.shutdown(timeout_s=SHUTDOWN_S)

@@ -52,7 +52,7 @@ class ChatModel:
         budget_s, silent = self._first_token_s, True
         async with aclosing(self._texts(messages)) as texts:
             while True:
-                with self._translated_errors():
+                with self._translated_errors(budget_s):
                     async with asyncio.timeout(budget_s):
                         text = await anext(texts, None)
                 if text is None:
@@ -81,11 +81,11 @@ class ChatModel:
                     yield text
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translated_errors(self, budget_s: float) -> Iterator[None]:
         try:
             yield
         except TimeoutError as e:
-            raise LanguageModelError(f"{self._model} sent no text in time") from e
+            raise LanguageModelError(f"{self._model} sent no text within {budget_s:g} s") from e
         except openai.APIStatusError as e:
             raise LanguageModelError(f"{self._model} answered {refusal(e.status_code)}") from e
         except openai.APIConnectionError as e:

@@ -57,7 +57,7 @@ def start(data_dir: Path) -> EmbeddedPostgres:
         return EmbeddedPostgres(_running_server(folder / "pgdata"), lock)
     except (OSError, subprocess.SubprocessError, AssertionError) as e:
         lock.close()
-        raise StoreError(f"the embedded PostgreSQL did not start; see {folder / 'pgdata' / 'log'}") from e
+        raise StoreError(f"the embedded PostgreSQL did not start: {e} (see {folder / 'pgdata' / 'log'})") from e
 
 
 def _own(folder: Path) -> BinaryIO:

@@ -16,7 +16,7 @@ from serve_app.store.database import Database, RefusedError
 from serve_app.store.projections import Record, store
 
 LINGER_SECONDS = 0.05  # events of this long share a transaction
-BATCH_EVENTS = 500  # encoding more would hold up the event loop
+BATCH_EVENTS = 200  # encoding more would hold up the event loop
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 RETRIES_A_WARNING = 15  # one a minute, about

@@ -13,8 +13,6 @@ const MICROPHONE_WORDS = {
   SecurityError: "microphone_refused",
   NotFoundError: "microphone_missing",
   OverconstrainedError: "microphone_missing",
-  NotReadableError: "microphone_busy",
-  AbortError: "microphone_busy",
 };
 
 export class Sound {
@@ -22,12 +20,12 @@ export class Sound {
   static async open() {
     if (!window.isSecureContext) throw new SoundError("insecure");
     if (!window.AudioWorkletNode || !navigator.mediaDevices) throw new SoundError("unsupported");
-    const context = new AudioContext({ latencyHint: "interactive" }); // made in the click: else it stays suspended
+    const context = new AudioContext({ latencyHint: "interactive" });
     try {
-      const stream = await openMicrophone();
-      const sound = new Sound(context, stream);
-      await sound.start();
-      return sound;
+      const running = context.resume(); // asked for within the click: phones refuse it later
+      await loadWorklets(context);
+      await running;
+      return new Sound(context, await openMicrophone());
     } catch (error) {
       await context.close();
       throw error;
@@ -38,17 +36,6 @@ export class Sound {
     this.context = context;
     this.stream = stream;
     this.heard = { played: 0, queued: 0, level: 0 }; // the speaker's last report
-  }
-
-  async start() {
-    try {
-      await this.context.resume();
-      await this.context.audioWorklet.addModule("/web/microphone-worklet.js");
-      await this.context.audioWorklet.addModule("/web/speaker-worklet.js");
-    } catch {
-      this.stopMicrophone();
-      throw new SoundError("sound_failed");
-    }
   }
 
   /** Call `onSamples` with every 20 ms of the microphone, at `rate`. */
@@ -82,13 +69,18 @@ export class Sound {
     this.speaker.port.postMessage({ interrupt: true });
   }
 
-  stopMicrophone() {
-    for (const track of this.stream.getTracks()) track.stop();
-  }
-
   async close() {
-    this.stopMicrophone();
+    for (const track of this.stream.getTracks()) track.stop();
     await this.context.close();
+  }
+}
+
+async function loadWorklets(context) {
+  try {
+    await context.audioWorklet.addModule("/web/microphone-worklet.js");
+    await context.audioWorklet.addModule("/web/speaker-worklet.js");
+  } catch {
+    throw new SoundError("away"); // the files come from the server, and the page that came from it was fine
   }
 }
 
@@ -98,6 +90,6 @@ async function openMicrophone() {
       audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
     });
   } catch (error) {
-    throw new SoundError(MICROPHONE_WORDS[error.name] ?? "sound_failed");
+    throw new SoundError(MICROPHONE_WORDS[error.name] ?? "microphone_busy");
   }
 }

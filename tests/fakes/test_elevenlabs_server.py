@@ -30,14 +30,14 @@ def converse(server: FakeElevenLabs, *messages: dict[str, Any], query: str = "ou
         url = f"{server.url.replace('http', 'ws')}/v1/text-to-speech/anyone/stream-input?{query}"
         answers: list[Any] = []
         async with connect(url, additional_headers={"xi-api-key": "secret"}) as socket:
-            for message in messages:
-                await socket.send(json.dumps(message))
             try:
-                async for answer in socket:
-                    answers.append(json.loads(answer))
+                for message in messages:
+                    await socket.send(json.dumps(message))
+                while True:
+                    answers.append(json.loads(await socket.recv()))
             except ConnectionClosed as e:
-                answers.append(e.code)
-        return answers
+                code = e.rcvd.code if e.rcvd else 1006
+        return answers if code == 1000 else [*answers, code]
 
     return asyncio.run(run())
 
@@ -64,7 +64,9 @@ def test_alignment_lies_within_its_own_audio(server: FakeElevenLabs) -> None:
             assert max(ends) <= len(sound([message])) / 32 + 1
 
 
-@pytest.mark.parametrize(("audio_format", "bytes_per_s"), [("pcm_8000", 16000), ("pcm_44100", 88200), ("ulaw_8000", 8000)])
+@pytest.mark.parametrize(
+    ("audio_format", "bytes_per_s"), [("pcm_8000", 16000), ("pcm_44100", 88200), ("ulaw_8000", 8000)]
+)
 def test_the_format_asked_for_is_sent(server: FakeElevenLabs, audio_format: str, bytes_per_s: int) -> None:
     spoken = sound(converse(server, INIT, {"text": "good morning "}, END, query=f"output_format={audio_format}"))
     assert 0.6 < len(spoken) / bytes_per_s < 1.2

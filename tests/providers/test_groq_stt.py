@@ -26,10 +26,8 @@ def server() -> Iterator[FakeGroq]:
 
 @pytest.fixture
 def fake(server: FakeGroq) -> FakeGroq:
-    server.fault, server.transcription = None, {}
+    server.reset()
     server.hear = lambda pcm: "my number is 123"
-    server.received.clear()
-    server.disconnected.clear()
     return server
 
 
@@ -37,7 +35,8 @@ def transcribe(url: str | None, pcm: bytes = SECOND, language: str | None = None
     async def once() -> Transcript:
         transcriber = GroqTranscriber(base_url=url, **{"api_key": KEY, **options})
         try:
-            return await transcriber.transcribe(pcm, language=language)
+            async with asyncio.timeout(5):  # a budget that is not kept fails here
+                return await transcriber.transcribe(pcm, language=language)
         finally:
             await transcriber.aclose()
 
@@ -159,7 +158,7 @@ def test_a_fault_is_one_error_that_says_what_to_check(fake: FakeGroq, fault: Fau
     budget_s = 0.1 if fault in (Fault.STALL, Fault.STALL_MIDWAY) else 5.0
     with pytest.raises(TranscriptionError, match=message) as caught:
         transcribe(fake.url, budget_s=budget_s)
-    assert len(fake.received) == 1, "never retried"
+    assert len(fake.received) <= 1, "never retried"
     assert KEY not in str(caught.value)
     assert "123" not in str(caught.value)
 
@@ -187,9 +186,12 @@ def test_cancelling_hangs_up_at_once(fake: FakeGroq, fault: Fault) -> None:
 
     async def cancel() -> bool:
         transcriber = GroqTranscriber(KEY, fake.url)
-        with pytest.raises(TimeoutError):  # and not our own error: the listener's cancellation goes through
-            await asyncio.wait_for(transcriber.transcribe(SECOND, language=None), 0.1)
-        hung_up = await asyncio.to_thread(fake.disconnected.wait, 2)
+        listener = asyncio.create_task(transcriber.transcribe(SECOND, language=None))
+        await asyncio.to_thread(fake.stalling.wait, 5)
+        listener.cancel()
+        with pytest.raises(asyncio.CancelledError):  # and not our own error
+            await listener
+        hung_up = await asyncio.to_thread(fake.disconnected.wait, 5)
         await transcriber.aclose()
         return hung_up
 

@@ -1,9 +1,13 @@
+"""Each new folder costs an initdb, so the tests share one where they can; every test leaves it without a server."""
+
 import asyncio
 import os
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -13,55 +17,64 @@ from serve_app.errors import ConfigurationError
 from serve_app.store import embedded
 
 
-def test_what_was_written_is_there_after_a_restart_and_other_runs_are_refused(server_folder: Path) -> None:
-    server = embedded.start(server_folder)
+@pytest.fixture(scope="module")
+def used_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hello-") as folder:
+        yield Path(folder)
+
+
+def test_what_was_written_is_there_after_a_restart_and_other_runs_are_refused(used_folder: Path) -> None:
+    server = embedded.start(used_folder)
     ask(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
     with pytest.raises(ConfigurationError, match="another run"):
-        embedded.start(server_folder)
+        embedded.start(used_folder)
     server.stop()
     server.stop()
     with pytest.raises(OSError):  # noqa: PT011 - there is no socket any more
         ask(server.url, "SELECT 1")
 
-    server = embedded.start(server_folder)
+    server = embedded.start(used_folder)
     try:
         assert ask(server.url, "SELECT answer FROM kept") == 42
     finally:
         server.stop()
 
 
-def test_a_server_whose_owner_was_killed_is_taken_over(server_folder: Path) -> None:
+def test_a_server_whose_owner_was_killed_is_taken_over(used_folder: Path) -> None:
     crash = f"""
 import os, pathlib
 from serve_app.store import embedded
-print(embedded.start(pathlib.Path({str(server_folder)!r})).url, flush=True)
+print(embedded.start(pathlib.Path({str(used_folder)!r})).url, flush=True)
 os._exit(9)
 """
     owner = subprocess.run([sys.executable, "-c", crash], capture_output=True, text=True, check=False)
     orphan = ask(owner.stdout.strip(), "SELECT pg_postmaster_start_time()")
 
-    server = embedded.start(server_folder)
+    server = embedded.start(used_folder)
     assert ask(server.url, "SELECT pg_postmaster_start_time()") == orphan
     server.stop()
     with pytest.raises(OSError):  # noqa: PT011 - there is no socket any more
         ask(server.url, "SELECT 1")
 
 
-def test_an_innocent_process_with_the_dead_servers_id_is_left_alone(server_folder: Path) -> None:
-    server = embedded.start(server_folder)
-    marks = server_folder / "pgdata" / "postmaster.pid"
+def test_an_innocent_process_with_the_dead_servers_id_is_left_alone(used_folder: Path) -> None:
+    server = embedded.start(used_folder)
+    marks = used_folder / "pgdata" / "postmaster.pid"
     alive = marks.read_text()
     server.stop()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
         marks.write_text(alive.replace(alive.splitlines()[0], str(innocent.pid), 1))
-        server = embedded.start(server_folder)
+        server = embedded.start(used_folder)
         assert ask(server.url, "SELECT 1") == 1
         server.stop()
         assert innocent.poll() is None
         innocent.communicate(b"\n")
 
 
-def test_a_path_too_long_for_a_socket_still_serves_and_only_to_us(server_folder: Path) -> None:
+def test_neither_a_path_too_long_for_a_socket_nor_a_foreign_locale_matters(
+    server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
     server = embedded.start(server_folder / ("long" * 30))
     socket_dir = Path(str(ask(server.url, "SHOW unix_socket_directories")))
     try:
@@ -70,12 +83,6 @@ def test_a_path_too_long_for_a_socket_still_serves_and_only_to_us(server_folder:
     finally:
         server.stop()
         socket_dir.rmdir()
-
-
-def test_a_locale_this_machine_has_not_does_not_matter(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LC_ALL", "xx_XX.UTF-8")
-    server = embedded.start(server_folder)
-    server.stop()
     assert os.environ["LC_ALL"] == "xx_XX.UTF-8"
 
 

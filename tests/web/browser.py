@@ -1,7 +1,6 @@
 """Headless Chromium over the DevTools protocol: as much of it as the tests of the page need."""
 
 import asyncio
-import base64
 import itertools
 import json
 import re
@@ -19,7 +18,6 @@ FLAGS = [
     "--headless=new",
     "--no-sandbox",  # tests may run as root
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     "--disable-background-networking",
     "--disable-component-update",
@@ -62,12 +60,11 @@ class Page:
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
-    async def open(self, url: str, language: str, **permissions: str) -> None:
-        """Show `url` in a context of its own, with `permissions` such as microphone="denied"."""
+    async def open(self, url: str, language: str, microphone: str) -> None:
+        """Show `url` in a context of its own, where the microphone was "granted" or "denied" by the user."""
         context = await self.command("Target.createBrowserContext")
-        for name, setting in permissions.items():
-            permission = {"permission": {"name": name}, "setting": setting, **context}
-            await self.command("Browser.setPermission", **permission)
+        permission = {"name": "microphone"}
+        await self.command("Browser.setPermission", permission=permission, setting=microphone, **context)
         target = await self.command("Target.createTarget", url="about:blank", **context)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
@@ -101,14 +98,6 @@ class Page:
     async def text(self, selector: str) -> str:
         return str(await self.evaluate(f"document.querySelector('{selector}').innerText"))
 
-    async def screenshot(self, path: Path, width: int, height: int, scheme: str) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        await self.command("Emulation.setDeviceMetricsOverride", **size)
-        media = [{"name": "prefers-color-scheme", "value": scheme}]
-        await self.command("Emulation.setEmulatedMedia", features=media)
-        picture = await self.command("Page.captureScreenshot")
-        path.write_bytes(base64.b64decode(picture["data"]))
-
     async def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._ids)
         answered = self._replies[number] = asyncio.get_running_loop().create_future()
@@ -134,11 +123,13 @@ class Page:
 
 
 @asynccontextmanager
-async def new_page(devtools: str, url: str, language: str = "pt-BR", **permissions: str) -> AsyncIterator[Page]:
+async def new_page(
+    devtools: str, url: str, language: str = "pt-BR", microphone: str = "granted"
+) -> AsyncIterator[Page]:
     async with connect(devtools, max_size=None) as socket, asyncio.TaskGroup() as tasks:
         page = Page(socket)
         listening = tasks.create_task(page.listen())
-        await page.open(url, language, **permissions)
+        await page.open(url, language, microphone)
         yield page
         await page.command("Page.close")
         listening.cancel()

@@ -1,0 +1,326 @@
+"""The client of ElevenLabs, over a real socket, against a fake that speaks its wire."""
+
+import asyncio
+import http
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from deployments import elevenlabs
+from deployments.elevenlabs import ElevenLabsVoice
+from serve_app.audio.pcm import SUPPORTED_FORMATS, level_db
+from serve_app.errors import ConfigurationError, SpeechError
+from serve_app.ports import Alignment, SpeechChunk
+from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault
+
+KEY = "sk_0123456789abcdef"
+CLAUSE = "good morning"
+LONG = "This is a rather long sentence that nobody wants to hear to its end. " * 20
+
+
+@pytest.fixture
+def server() -> Iterator[FakeElevenLabs]:
+    with FakeElevenLabs() as fake:
+        yield fake
+
+
+def with_voice(base_url: str, scenario: Callable[[ElevenLabsVoice], Awaitable[None]]) -> None:
+    """Run a scenario, and see that the voice leaves no task behind."""
+
+    async def main() -> None:
+        voice = ElevenLabsVoice(KEY, base_url)
+        try:
+            await scenario(voice)
+        finally:
+            await voice.aclose()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+async def said(voice: ElevenLabsVoice, text: str = CLAUSE, audio_format: str = "pcm_16000") -> list[SpeechChunk]:
+    chunks = voice.speak(text, language="en-US", voice_id="voice/1", audio_format=audio_format)
+    return [chunk async for chunk in chunks]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what the server's thread sees."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.005)
+
+
+def aligned_text(chunks: list[SpeechChunk]) -> str:
+    return "".join("".join(chunk.alignment.chars) for chunk in chunks if chunk.alignment)
+
+
+def test_a_clause_on_the_wire(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice)
+        clause = server.received[0]
+        assert (clause.voice_id, clause.api_key) == ("voice%2F1", KEY)
+        assert clause.query == {
+            "model_id": "eleven_flash_v2_5",
+            "output_format": "pcm_16000",
+            "language_code": "en",
+            "auto_mode": "true",
+            "sync_alignment": "true",
+            "inactivity_timeout": "20",
+        }
+        init, text, end = clause.messages
+        assert init["text"] == " "
+        assert set(init["voice_settings"]) == {"stability", "similarity_boost", "speed"}
+        assert text == {"text": "good morning ", "flush": True}
+        assert end == {"text": ""}
+
+    with_voice(server.url, scenario)
+
+
+def test_every_format_comes_as_asked_for(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        for audio_format in SUPPORTED_FORMATS:
+            audio = b"".join(chunk.audio for chunk in await said(voice, audio_format=audio_format.name))
+            assert 0.7 < audio_format.seconds(len(audio)) < 1.1
+            assert level_db(audio_format.decode(audio)) > -30
+
+    with_voice(server.url, scenario)
+
+
+@pytest.mark.parametrize(
+    "timing_keys",
+    [
+        ("charStartTimesMs", "charDurationsMs"),
+        ("charsStartTimesMs", "charsDurationsMs"),
+        ("charStartTimesMs", "charsDurationsMs"),
+    ],
+)
+def test_alignment_in_either_spelling(server: FakeElevenLabs, timing_keys: tuple[str, str]) -> None:
+    server.timing_keys = timing_keys
+
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        chunks = await said(voice)
+        assert aligned_text(chunks) == "good morning "
+        last_ms = 0.0
+        for chunk in chunks:
+            if chunk.alignment:
+                assert all(0 <= start <= len(chunk.audio) / 32 for start in chunk.alignment.starts_ms)
+                last_ms = max(last_ms, *chunk.alignment.starts_ms)
+        assert last_ms > 0
+
+    with_voice(server.url, scenario)
+
+
+@pytest.mark.parametrize(
+    ("timing", "alignment"),
+    [
+        ({"chars": ["a"], "charStartTimesMs": [1.6], "charDurationsMs": [80.2]}, Alignment(("a",), (2,), (80,))),
+        ({"chars": None, "charStartTimesMs": None, "charDurationsMs": None}, Alignment((), (), ())),
+        ({"chars": ["a", "b"], "charStartTimesMs": [0], "charDurationsMs": [80]}, None),
+    ],
+)
+def test_alignments_that_are_odd(timing: dict[str, Any], alignment: Alignment | None) -> None:
+    assert msgspec.convert(timing, elevenlabs._Timing).as_alignment() == alignment
+
+
+def test_nothing_to_say_opens_nothing(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        for text in ("", "  ", "...", "—"):
+            assert await said(voice, text) == []
+        assert server.received == []
+
+    with_voice(server.url, scenario)
+
+
+def test_the_next_clause_finds_an_open_socket(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice)
+        await until(lambda: len(server.received) == 2 and server.received[1].messages)
+        await said(voice, "again")
+        assert [message["text"] for message in server.received[1].messages] == [" ", "again ", ""]
+        await until(lambda: len(server.received) == 3)
+
+    with_voice(server.url, scenario)
+    assert all(connection.closed.wait(5) for connection in server.received)
+    assert len(server.received) == 3
+
+
+def test_each_format_has_a_spare_of_its_own(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice, audio_format="pcm_16000")
+        await said(voice, audio_format="ulaw_8000")
+        await until(lambda: len(server.received) == 4)
+        unused = [one.query["output_format"] for one in server.received if len(one.messages) < 3]
+        assert sorted(unused) == ["pcm_16000", "ulaw_8000"]
+
+    with_voice(server.url, scenario)
+
+
+def test_a_spare_is_replaced_before_it_is_too_old(server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elevenlabs, "SPARE_AGE_S", 0.1)
+
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice)
+        await until(lambda: len(server.received) >= 4)
+        await until(server.received[1].closed.is_set)
+        assert len(server.received[1].messages) == 1
+
+    with_voice(server.url, scenario)
+
+
+def test_a_voice_that_is_not_used_has_no_spare(server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elevenlabs, "SPARE_AGE_S", 0.1)
+    monkeypatch.setattr(elevenlabs, "SPARE_USE_S", 0.05)
+
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice)
+        await until(lambda: len(server.received) == 2 and server.received[1].closed.is_set())
+        await asyncio.sleep(0.15)
+        assert len(server.received) == 2
+
+    with_voice(server.url, scenario)
+
+
+def test_a_spare_that_was_closed_is_not_used(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        server.fault = Fault.IDLE
+        with pytest.raises(SpeechError, match="input_timeout_exceeded"):
+            await said(voice)
+        await until(lambda: len(server.received) == 2 and server.received[1].closed.is_set())
+        server.fault = None
+        assert aligned_text(await said(voice)) == "good morning "
+
+    with_voice(server.url, scenario)
+
+
+def test_clauses_side_by_side_do_not_mix(server: FakeElevenLabs) -> None:
+    texts = [f"this is clause number {number}" for number in range(6)]
+
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        for text, chunks in zip(texts, await asyncio.gather(*(said(voice, text) for text in texts)), strict=True):
+            assert aligned_text(chunks) == f"{text} "
+
+    with_voice(server.url, scenario)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault.BAD_KEY, "HTTP 401"),
+        (Fault.FORBIDDEN, "HTTP 403"),
+        (Fault.RATE_LIMIT, "HTTP 429"),
+        (Fault.ERROR, r"quota_exceeded \(1008\)"),
+        (Fault.EARLY_CLOSE, "before the end: 1000"),
+        (Fault.NO_AUDIO, "without audio"),
+        (Fault.MALFORMED, "not a message"),
+        (Fault.STALL, "no audio in time"),
+        (Fault.STALL_MIDWAY, "no audio in time"),
+    ],
+)
+def test_every_fault_is_told_and_passes(
+    server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch, fault: Fault, told: str
+) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        server.fault = fault
+        if fault in (Fault.STALL, Fault.STALL_MIDWAY):
+            monkeypatch.setattr(elevenlabs, "FIRST_AUDIO_S", 0.5)
+            monkeypatch.setattr(elevenlabs, "AUDIO_GAP_S", 0.2)
+        with pytest.raises(SpeechError, match=told) as failure:
+            await said(voice)
+        assert KEY not in repr(failure.value)
+        assert CLAUSE not in repr(failure.value)
+        server.fault = None
+        monkeypatch.undo()
+        assert aligned_text(await said(voice)) == "good morning "
+
+    with_voice(server.url, scenario)
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(elevenlabs, "FIRST_AUDIO_S", 0.2)
+        deaf = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        async with deaf:
+            voice = ElevenLabsVoice(KEY, f"http://127.0.0.1:{deaf.sockets[0].getsockname()[1]}")
+            began = time.monotonic()
+            with pytest.raises(SpeechError, match="in time"):
+                await said(voice)
+            assert time.monotonic() - began < 2
+            await voice.aclose()
+
+    asyncio.run(main())
+
+
+def test_nobody_listens() -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        with pytest.raises(SpeechError, match="cannot be reached: ConnectionRefusedError"):
+            await said(voice)
+
+    with_voice("http://127.0.0.1:1", scenario)
+
+
+def test_the_key_does_not_follow_a_redirect(server: FakeElevenLabs) -> None:
+    def redirect(connection: ServerConnection, request: Request) -> Response:
+        response = connection.respond(http.HTTPStatus.TEMPORARY_REDIRECT, "")
+        response.headers["Location"] = f"{server.url.replace('http', 'ws')}{request.path}"
+        return response
+
+    async def main() -> None:
+        async with serve(lambda connection: connection.close(), "127.0.0.1", 0, process_request=redirect) as other:
+            voice = ElevenLabsVoice(KEY, f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}")
+            with pytest.raises(SpeechError, match="HTTP 307"):
+                await said(voice)
+            await voice.aclose()
+
+    asyncio.run(main())
+    assert server.received == []
+
+
+def test_breaking_off_closes_the_socket_without_waiting(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        server.fault = Fault.STALL_MIDWAY
+        async with aclosing(voice.speak(LONG, language="en", voice_id="v", audio_format="pcm_16000")) as chunks:
+            await anext(chunks)
+            began = time.monotonic()
+        assert time.monotonic() - began < 0.1
+        await until(server.received[0].closed.is_set)
+
+    with_voice(server.url, scenario)
+
+
+def test_a_cancelled_task_closes_its_sockets(server: FakeElevenLabs) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        server.fault = Fault.STALL
+        speaking = asyncio.create_task(said(voice))
+        await until(lambda: server.received and len(server.received[0].messages) > 1)
+        speaking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await speaking
+        await until(server.received[0].closed.is_set)
+
+    with_voice(server.url, scenario)
+
+
+def test_neither_key_nor_text_is_logged(server: FakeElevenLabs, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        await said(voice)
+
+    with caplog.at_level("DEBUG"):
+        with_voice(server.url, scenario)
+    ours = [
+        record.getMessage() for record in caplog.records if record.name.startswith(("deployments", "websockets.client"))
+    ]
+    assert not any(KEY in message or "good morning" in message for message in ours)
+
+
+def test_configuration() -> None:
+    with pytest.raises(ConfigurationError, match="ELEVENLABS_API_KEY"):
+        ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": ""})
+    with pytest.raises(ConfigurationError, match="ELEVENLABS_BASE_URL"):
+        ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": KEY, "ELEVENLABS_BASE_URL": "api.elevenlabs.io"})
+    assert ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": KEY}).describe() == "ElevenLabs eleven_flash_v2_5"

@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deployments.whisper_engine import Utterance, WhisperEngine
+from deployments.whisper_weights import BUNDLED_FOLDER, WhisperWeights, find_weights
+from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.ports import Transcript
+from tests.espeak import RATE, render
+
+PHRASES = [
+    ("en", "yes please"),
+    ("en", "no thank you"),
+    ("en", "good morning"),
+    ("en", "how much does it cost"),
+    ("en", "i forgot my password"),
+    ("en", "i want to cancel my subscription"),
+    ("en", "i want to pay my bill"),
+    ("en", "i want to speak with a person"),
+    ("en", "please speak slowly"),
+    ("en", "seventeen"),
+    ("pt", "sim"),
+    ("pt", "bom dia"),
+    ("pt", "não entendi"),
+    ("pt", "esqueci a minha senha"),
+    ("pt", "pode repetir por favor"),
+    ("pt", "quero cancelar a assinatura"),
+    ("pt", "quero falar com um atendente"),
+    ("pt", "quero pagar a minha conta"),
+    ("pt", "onde está o meu pedido"),
+    ("pt", "dezesseis"),
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> WhisperEngine:
+    return WhisperEngine(find_weights(None))
+
+
+@pytest.fixture(scope="module")
+def padding_engine() -> WhisperEngine:
+    """The bundled weights run the way of a real Whisper: windows of 12 s at least, and the stock decoder in doubt."""
+    return WhisperEngine(WhisperWeights(BUNDLED_FOLDER, bundled=False, sentence=""))
+
+
+def utterance(samples: NDArray[np.generic], language: str | None = None) -> Utterance:
+    return Utterance(samples.astype("<i2").tobytes(), language)
+
+
+def silence(seconds: float) -> NDArray[np.int16]:
+    return np.zeros(round(seconds * RATE), np.int16)
+
+
+def heard(engine: WhisperEngine, samples: NDArray[np.generic], language: str | None = None) -> Transcript:
+    (outcome,) = engine.transcribe([utterance(samples, language)])
+    assert isinstance(outcome, Transcript)
+    return outcome
+
+
+@pytest.mark.parametrize(("language", "phrase"), PHRASES)
+def test_phrase_is_heard_exactly_in_the_language_it_was_said(engine: WhisperEngine, language: str, phrase: str) -> None:
+    transcript = heard(engine, render(phrase, language))
+    assert (transcript.text, transcript.language) == (phrase, language)
+    assert 0.6 < transcript.confidence <= 1
+
+
+@pytest.mark.parametrize("word", ["four", "eight", "three"])
+def test_short_word_cut_off_at_its_end_is_heard_once(engine: WhisperEngine, word: str) -> None:
+    samples = render(word, "en")
+    end = np.flatnonzero(np.abs(samples) > 300)[-1]
+    assert heard(engine, samples[:end]).text == word
+
+
+def test_every_length_is_heard(engine: WhisperEngine) -> None:
+    samples = render("no thank you", "en")
+    for milliseconds in range(1000, 1800, 20):
+        padded = np.concatenate([samples, silence(1)])[: milliseconds * RATE // 1000]
+        assert (milliseconds, heard(engine, padded).text) == (milliseconds, "no thank you")
+
+
+def test_language_given_is_used_and_an_unknown_one_is_detected(engine: WhisperEngine) -> None:
+    samples = render("quero pagar a minha conta", "pt")
+    assert heard(engine, samples, "en").language == "en"
+    for unknown in ("de", "xx", ""):
+        assert heard(engine, samples, unknown).language == "pt"
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 0.5, 3])
+def test_silence_and_noise_say_nothing(engine: WhisperEngine, seconds: float) -> None:
+    generator = np.random.default_rng(7)
+    for amplitude in (0, 30, 1000):
+        transcript = heard(engine, generator.standard_normal(round(seconds * RATE)) * amplitude)
+        assert (transcript.text, transcript.confidence) == ("", 0.0)
+
+
+def test_words_outside_the_vocabulary_come_with_little_confidence(engine: WhisperEngine) -> None:
+    assert heard(engine, render("kitchen umbrella triangle", "en")).confidence < 0.6
+
+
+def test_a_bad_utterance_fails_alone_and_order_is_kept(engine: WhisperEngine) -> None:
+    good = [utterance(render(phrase, language)) for language, phrase in PHRASES[8:12]]
+    outcomes = engine.transcribe([good[0], Utterance(b"\x00\x01\x02", None), *good[1:], Utterance(b"\x00", "pt")])
+    assert isinstance(outcomes[1], TranscriptionError)
+    assert isinstance(outcomes[5], TranscriptionError)
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Transcript)] == [p for _, p in PHRASES[8:12]]
+
+
+def test_no_utterances_no_outcomes(engine: WhisperEngine) -> None:
+    assert engine.transcribe([]) == []
+
+
+def test_longer_than_thirty_seconds_is_heard_to_its_end(engine: WhisperEngine) -> None:
+    # The bundled model knows sentences, not half a minute of them: a sentence at either end is what it can do.
+    samples = np.concatenate([render("bom dia", "pt"), silence(30), render("quero pagar a minha conta", "pt")])
+    transcript = heard(engine, samples, "pt")
+    assert transcript.text.startswith("bom dia")
+    assert transcript.text.endswith("quero pagar a minha conta")
+
+
+def test_real_whisper_hears_a_window_of_many_at_once(padding_engine: WhisperEngine) -> None:
+    few = PHRASES[4:8] + PHRASES[14:18]
+    outcomes = padding_engine.transcribe([utterance(render(phrase, language)) for language, phrase in few])
+    assert [(o.language, o.text) for o in outcomes if isinstance(o, Transcript)] == few
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bundled_window", "real_window"),
+    [(1, 130, 1200), (2.005, 232, 1200), (11, 1130, 1300), (29, 2930, 3000), (30, 3000, 3000), (30.01, None, None)],
+)
+def test_windows(
+    engine: WhisperEngine,
+    padding_engine: WhisperEngine,
+    seconds: float,
+    bundled_window: int | None,
+    real_window: int | None,
+) -> None:
+    speech = engine._speech(utterance(silence(seconds)))
+    assert engine._window(speech) == bundled_window
+    assert padding_engine._window(speech) == real_window
+
+
+def test_doubt_about_a_short_window_is_settled_by_the_stock_decoder(padding_engine: WhisperEngine) -> None:
+    samples = render("kitchen umbrella triangle", "en")
+    speech = padding_engine._speech(utterance(samples, "en"))
+    assert heard(padding_engine, samples, "en") == padding_engine._transcribe_padded(speech)
+
+
+def test_what_cannot_be_loaded_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="float7"):
+        WhisperEngine(find_weights(None), compute_type="float7")
+    (tmp_path / "model.bin").write_bytes(b"not a model")
+    with pytest.raises(ConfigurationError, match=str(tmp_path)):
+        WhisperEngine(WhisperWeights(tmp_path, bundled=False, sentence=""))
