@@ -82,12 +82,12 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             folder = new_folder(data_dir / "run")
             keep_apart(folder)
             cluster = local_cluster(config_path, ports[0].number)
+        running.enter_context(terminal.output_to(folder / "launcher.log"))
         with terminal.step("ports"):
             check_free(ports)
         if not os.environ.get("DATABASE_URL"):
             with terminal.step("PostgreSQL (embedded)"):
                 running.enter_context(embedded_postgres(data_dir / "postgres"))
-        running.enter_context(terminal.output_to(folder / "launcher.log"))
         running.enter_context(whole(cluster, folder))
         start(cluster, folder, terminal)
         with terminal.step("application"):
@@ -140,7 +140,8 @@ def whole(cluster: "LocalCluster", folder: Path) -> Iterator[None]:
             yield
         finally:
             try:
-                cluster.stop()
+                if run_processes.names(mark) >= RAY_CORE:  # else nobody would answer
+                    cluster.stop()
             finally:
                 run_processes.end(mark)
 
@@ -174,9 +175,9 @@ def await_application(cluster: "LocalCluster", terminal: Terminal) -> None:
             return
         now = time.monotonic()
         if state == "DEPLOY_FAILED" or now - started > APPLICATION_S:
-            raise LaunchError("The application did not start.\n" + "\n".join(in_short(text) for text in complaints))
+            raise LaunchError(f"The application did not start.\n{listed(complaints)}")
         if now - said > STILL_WAITING_S:
-            terminal.say("    still waiting. " + " ".join(text.partition("\n")[0] for text in complaints))
+            terminal.say(f"    still waiting for {', '.join(complaints)}")
             said = now
         time.sleep(0.2)
 
@@ -218,8 +219,12 @@ def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:
         if state == "NOT_STARTED":
             raise LaunchError("The application was removed.")
         if state != known:
-            terminal.say(" ".join([f"The application is {state}.", *(in_short(text) for text in complaints)]))
+            terminal.say(f"The application is {state}.\n{listed(complaints)}".rstrip())
             known = state
+
+
+def listed(complaints: dict[str, str]) -> str:
+    return "\n".join(f"{name}: {in_short(message)}" for name, message in complaints.items() if message)
 
 
 def in_short(message: str) -> str:

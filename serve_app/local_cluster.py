@@ -79,17 +79,18 @@ class LocalCluster:
         )
         self._client.deploy_apps(self._config)
 
-    def application(self) -> tuple[str, list[str]]:
-        """Its state by Serve's names (NOT_STARTED when there is none), and what speaks against it in Serve's words."""
-        application = serve.status().applications.get(self._config.applications[0].name)
+    def application(self) -> tuple[str, dict[str, str]]:
+        """Its state by Serve's names (NOT_STARTED when there is none), and what Serve has to say of unhealthy parts."""
+        name = self._config.applications[0].name
+        application = serve.status().applications.get(name)
         if application is None:
-            return "NOT_STARTED", []
-        complaints = [
-            f"{name}: {deployment.message or deployment.status.value}"
-            for name, deployment in application.deployments.items()
+            return "NOT_STARTED", {}
+        complaints = {
+            part: deployment.message or deployment.status.value
+            for part, deployment in application.deployments.items()
             if deployment.status != "HEALTHY"
-        ]
-        return application.status.value, complaints or [application.message]
+        }
+        return application.status.value, complaints or {name: application.message}
 
     def stop(self) -> None:
         """Stop Serve, then Ray; either may not have started. HAProxy goes first, and open sockets with it."""

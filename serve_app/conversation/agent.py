@@ -3,8 +3,14 @@
 import msgspec
 
 DEFAULT_CLIENT_EVENTS = (
-    "audio", "interruption", "agent_response", "agent_response_correction", "user_transcript", "conversation_initiation_metadata", "ping",
-)  # fmt: skip
+    "audio",
+    "interruption",
+    "agent_response",
+    "agent_response_correction",
+    "user_transcript",
+    "conversation_initiation_metadata",
+    "ping",
+)
 
 
 class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -12,7 +18,7 @@ class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`language` (ISO 639-1) is the agent's until the caller speaks another; an empty `first_message`: wait for the caller."""
+    """`language` (ISO 639-1): until the caller speaks another. An empty `first_message`: the caller speaks first."""
 
     language: str = "pt"
     first_message: str = ""

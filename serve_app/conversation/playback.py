@@ -34,7 +34,7 @@ class Alignment(msgspec.Struct, frozen=True):
 
 
 class SpeechChunk(msgspec.Struct, frozen=True):
-    """A piece of a clause's audio, in the format asked for. Without `alignment`, text is spread evenly over the audio."""
+    """A piece of a clause's audio, in the format asked for. Without `alignment`, its text is spread evenly over it."""
 
     audio: bytes
     alignment: Alignment | None = None

@@ -1,4 +1,4 @@
-"""Who may speak now. Frames of the caller's audio go in, with what recogniser, judge and answer report; decisions come out.
+"""Who may speak now. Frames of the caller's audio go in, and what recogniser, judge and answer report; decisions come out.
 
 The rules of this file:
 - Everything about whose turn it is lives here; what is said, and how it sounds, is decided elsewhere.
@@ -27,10 +27,12 @@ RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
 RECOGNISE_EVERY = int(0.400 * RATE)
 """At most one recognition in this much audio: every gap between words would be one otherwise."""
-JUDGE_PAUSE_AFTER = int(0.120 * RATE)
-"""Into a pause, when the judge is asked whether the turn is over: late enough to hear the fall of the voice."""
+JUDGE_PAUSE_AFTER = int(0.200 * RATE)
+"""Into a pause, when the judge is asked whether the turn is over: as late as leaves it time to answer."""
+UNFINISHED_BELOW = 0.2
+"""Of the judge's score: only a clear no holds the answer back."""
 DUCK_AFTER = int(0.060 * RATE)
-"""Voice over the agent for this long lowers the agent: with the lead of the playback heard within 80 ms and the lead."""
+"""Voice over the agent for this long lowers the agent: on the wire within 80 ms of onset, heard one lead later."""
 JUDGE_EVERY = int(0.100 * RATE)
 JUDGE_WITHIN = int(0.350 * RATE)
 """An overlap is decided by then. Published detectors need 300-600 ms to tell "uh-huh" from "stop"."""
@@ -276,7 +278,7 @@ class TurnTaking:
         return [Discard()] if void else _NOTHING
 
     def _silence_needed(self) -> int:
-        return self._silence if self._turn_end >= 0.5 else self._unsure
+        return self._unsure if self._turn_end < UNFINISHED_BELOW else self._silence
 
     def _decide(self, now: float) -> Decisions:
         """The silence buffer is over: the turn is the agent's as soon as its words are there."""

@@ -9,7 +9,7 @@ class FrameWaits:
     def __init__(self) -> None:
         self._histogram = Histogram(
             "hello_audio_wait_ms",
-            description="From the arrival of a message of audio at the gateway to the verdict on its last frame, in ms.",
+            description="Arrival of a message of audio at the gateway to the verdict on its last frame, in ms.",
             boundaries=[1, 2, 5, 10, 15, 20, 30, 50, 100, 200, 500],
         )
 

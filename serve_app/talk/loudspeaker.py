@@ -41,7 +41,7 @@ class Loudspeaker:
     def save(self, path: Path) -> None:
         """Write everything as a WAV file. Raises TalkError."""
         try:
-            with wave.open(str(path), "wb") as file:
+            with path.open("wb") as target, wave.open(target, "wb") as file:
                 file.setparams((1, 2, self._rate, 0, "NONE", ""))
                 file.writeframes(bytes(self._track))
         except OSError as e:

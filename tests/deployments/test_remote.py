@@ -1,7 +1,6 @@
 import asyncio
 import pickle
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,12 @@ from serve_app.errors import HelloError, ProviderError, TranscriptionError
 
 OUR_ERRORS = [error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, HelloError)]
 
+
 started, ended = threading.Event(), threading.Event()
 
 
-@serve.deployment
 class Misfortune:
-    """Fails as it is told to, in this process."""
+    """A deployment that fails as it is told to."""
 
     async def answer(self, value: int) -> int:
         return value
@@ -29,7 +28,12 @@ class Misfortune:
     async def fail(self, error: BaseException) -> None:
         raise error
 
+    async def fail_remotely(self, cause: Exception) -> None:
+        """As Ray delivers what another process raised."""
+        raise RayTaskError("fail", "Traceback ...", cause).as_instanceof_cause()
+
     async def wait(self) -> None:
+        """Never return; `started` and `ended` tell that it has begun and that it has been cancelled."""
         started.set()
         try:
             await asyncio.Event().wait()
@@ -38,18 +42,8 @@ class Misfortune:
 
 
 @pytest.fixture(scope="module")
-def handle() -> Iterator[DeploymentHandle[Any]]:
-    yield serve.run(Misfortune.bind(), _local_testing_mode=True)
-
-
-def wrapped(cause: Exception) -> BaseException:
-    """What Ray makes of an exception raised in a replica."""
-    error: BaseException = RayTaskError("answer", "Traceback ...", cause).as_instanceof_cause()
-    return error
-
-
-async def fail(handle: DeploymentHandle[Any], error: BaseException) -> None:
-    await ask(handle.fail, error, failure=TranscriptionError)
+def handle() -> DeploymentHandle[Any]:
+    return serve.run(serve.deployment(Misfortune).bind(), _local_testing_mode=True)
 
 
 def test_an_answer_comes_back(handle: DeploymentHandle[Any]) -> None:
@@ -70,10 +64,36 @@ def test_our_errors_arrive_as_they_were_raised(handle: DeploymentHandle[Any], ki
     assert type(caught.value) is kind
 
 
-def test_our_errors_are_taken_out_of_rays_wrapping() -> None:
-    async def raise_wrapped() -> None:
-        await ask(Failing(wrapped(ProviderError("what went wrong"))), failure=TranscriptionError)  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", OUR_ERRORS)
+def test_our_errors_are_taken_out_of_rays_wrapping(handle: DeploymentHandle[Any], kind: type[HelloError]) -> None:
+    with pytest.raises(kind, match=r"^what went wrong$") as caught:
+        asyncio.run(ask(handle.fail_remotely, kind("what went wrong"), failure=TranscriptionError))
+    assert type(caught.value) is kind
 
-    with pytest.raises(ProviderError, match=r"^what went wrong$") as caught:
-        asyncio.run(raise_wrapped())
-    assert type(caught.value) is ProviderError
+
+def test_what_the_replica_lets_slip_becomes_the_failure_without_its_text(handle: DeploymentHandle[Any]) -> None:
+    with pytest.raises(TranscriptionError, match=r"^the replica failed: KeyError$"):
+        asyncio.run(ask(handle.fail_remotely, KeyError("my card number"), failure=TranscriptionError))
+
+
+@pytest.mark.parametrize("error", [ActorDiedError(), BackPressureError(3, 2)])
+def test_serve_and_ray_failing_becomes_the_failure(handle: DeploymentHandle[Any], error: Exception) -> None:
+    with pytest.raises(ProviderError, match=f"^the deployment cannot answer: {type(error).__name__}$"):
+        asyncio.run(ask(handle.fail, error, failure=ProviderError))
+
+
+def test_a_call_that_ends_as_cancelled_by_nobody_is_a_failure(handle: DeploymentHandle[Any]) -> None:
+    with pytest.raises(TranscriptionError, match="gave the call up"):
+        asyncio.run(ask(handle.fail, asyncio.CancelledError(), failure=TranscriptionError))
+
+
+def test_cancelling_the_caller_cancels_the_call(handle: DeploymentHandle[Any]) -> None:
+    async def cancel_when_started() -> None:
+        call = asyncio.create_task(ask(handle.wait, failure=TranscriptionError))
+        assert await asyncio.to_thread(started.wait, 10)
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled()
+        assert await asyncio.to_thread(ended.wait, 10)
+
+    asyncio.run(cancel_when_started())

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from serve_app.audio.pcm import AudioFormat
 from tests.fakes.agent_server import AgentServer, Line
@@ -33,16 +34,16 @@ def frames() -> list[dict[str, Any]]:
 
 async def _interrupted_call() -> list[dict[str, Any]]:
     lines = [(0.2, True), (0.4, False), (0.2, True)]
-    async with AgentServer([STORY], greeting=Line("", "Olá!", seconds=0.04)) as server:
-        async with connect(f"{server.url}/v1/convai/conversation?agent_id=default", subprotocols=["convai"]) as socket:  # type: ignore[list-item]
-            assert socket.subprotocol == "convai"
-            await socket.send(json.dumps({"type": "conversation_initiation_client_data"}))
-            received = [json.loads(await socket.recv()) for _ in range(4)]
-            for seconds, loud in lines:
-                for _ in range(round(seconds / 0.02)):
-                    await socket.send(json.dumps({"user_audio_chunk": caller_audio(0.02, loud=loud)}))
-            while received[-1]["type"] != "agent_response_correction":
-                received.append(json.loads(await socket.recv()))
+    server = AgentServer([STORY], greeting=Line("", "Olá!", seconds=0.04))
+    async with server, connect(server.url + "/?agent_id=default", subprotocols=[Subprotocol("convai")]) as socket:
+        assert socket.subprotocol == "convai"
+        await socket.send(json.dumps({"type": "conversation_initiation_client_data"}))
+        received = [json.loads(await socket.recv()) for _ in range(4)]
+        for seconds, loud in lines:
+            for _ in range(round(seconds / 0.02)):
+                await socket.send(json.dumps({"user_audio_chunk": caller_audio(0.02, loud=loud)}))
+        while received[-1]["type"] != "agent_response_correction":
+            received.append(json.loads(await socket.recv()))
     assert received == server.sent
     return received
 

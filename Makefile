@@ -1,0 +1,55 @@
+# What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
+.DEFAULT_GOAL := help
+.PHONY: help run talk test check setup lock
+
+# python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+
+help:
+	@echo 'make run                 start the server: PostgreSQL, Ray Serve, the talk page. Ctrl-C stops it'
+	@echo 'make talk WAV=file.wav   speak a WAV to the running server; print and keep what it answers'
+	@echo 'make test                all tests'
+	@echo 'make check               style, types, import rules'
+	@echo 'make lock                choose the versions in requirements.lock anew'
+
+run: setup
+	@$(BIN)/python -m serve_app.launch
+
+talk: setup
+	@test -n '$(WAV)' || { echo 'Which recording? make talk WAV=file.wav'; exit 2; }
+	@$(BIN)/python -m serve_app.talk '$(WAV)'
+
+test: setup
+	@$(BIN)/python -m pytest
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 is missing: install it, or name it: make PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo '$(PYTHON) is not Python 3.11, 3.12 or 3.13. Name one that is: make PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo '$(PYTHON) has no venv module. On Debian: apt-get install python3-venv'; exit 1; }
+	@echo 'Installing the packages of requirements.lock into $(VENV): a minute or two, once'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# uv resolves for every platform's wheels in one go. No index is written down: a mirror's name would land in the file.
+lock:
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --disable-pip-version-check --quiet uv && \
+	"$$folder/bin/uv" pip compile pyproject.toml --quiet --all-extras --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
+	@! grep -n '://' requirements.lock

@@ -1,0 +1,115 @@
+"""A caller for the official Python SDK: an AudioInterface whose microphone is a score of spoken clips, in real time."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from elevenlabs import ElevenLabs
+from elevenlabs.conversational_ai.conversation import AudioInterface, Conversation
+from numpy.typing import NDArray
+
+RATE = 16_000
+LUMP = 4_000  # samples: what the SDK's own microphone delivers at once
+ROOM_NOISE = 8.0  # standard deviation of the samples: about -72 dB of full scale
+AUDIBLE = 300
+
+
+class Microphone(AudioInterface):
+    """Sends lumps of 250 ms on an absolute schedule: room noise, or what `say` was given last."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, bytes]] = []  # (when, audio), from the agent
+        self.interrupted_at: list[float] = []
+        self.spoke_until = 0.0
+        self._pending: NDArray[np.int16] = np.empty(0, np.int16)
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._noise = np.random.default_rng(7)
+
+    def start(self, input_callback: Callable[[bytes], None]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(input_callback,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(5)
+
+    def output(self, audio: bytes) -> None:
+        self.heard.append((time.monotonic(), audio))
+
+    def interrupt(self) -> None:
+        self.interrupted_at.append(time.monotonic())
+
+    def say(self, samples: NDArray[np.int16]) -> None:
+        with self._lock:
+            self._pending = samples
+
+    def agent_samples(self, since: float, until: float = float("inf")) -> NDArray[np.int16]:
+        return np.frombuffer(b"".join(audio for at, audio in list(self.heard) if since <= at < until), np.int16)
+
+    def voiced_since(self, moment: float) -> bool:
+        samples = self.agent_samples(moment)
+        return len(samples) > 0 and int(np.abs(samples.astype(np.int32)).max()) > AUDIBLE
+
+    def _run(self, send: Callable[[bytes], None]) -> None:
+        due = time.monotonic()
+        while not self._stopped.is_set():
+            due += LUMP / RATE
+            self._stopped.wait(max(0.0, due - time.monotonic()))
+            send(self._next_lump().tobytes())
+
+    def _next_lump(self) -> NDArray[np.int16]:
+        lump: NDArray[np.int16] = self._noise.normal(0, ROOM_NOISE, LUMP).astype(np.int16)
+        with self._lock:
+            speech, self._pending = self._pending[:LUMP], self._pending[LUMP:]
+        if len(speech):
+            lump[: len(speech)] += speech
+            self.spoke_until = time.monotonic() - (LUMP - len(speech)) / RATE
+        return lump
+
+
+@dataclass
+class Caller:
+    """One call through the SDK, unmodified; what its callbacks were told is kept in order."""
+
+    url: str
+    agent_id: str = "default"
+    said: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    corrections: list[tuple[str, str]] = field(default_factory=list)
+    disconnected: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "Caller":
+        self.microphone = Microphone()
+        self.client = ElevenLabs(base_url=self.url, api_key="unused")
+        self.conversation = Conversation(
+            client=self.client,
+            agent_id=self.agent_id,
+            requires_auth=False,
+            audio_interface=self.microphone,
+            callback_user_transcript=self.said.append,
+            callback_agent_response=self.answers.append,
+            callback_agent_response_correction=lambda original, corrected: self.corrections.append(
+                (original, corrected)
+            ),
+            callback_end_session=self.disconnected.set,
+        )
+        self.conversation.start_session()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.conversation.end_session()
+        self.conversation_id = self.conversation.wait_for_session_end()
+
+    def until(self, what: Callable[[], bool], seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, f"did not happen within {seconds} s: {self}"
+            time.sleep(0.02)
+
+    def until_quiet(self, seconds: float = 1.0) -> None:
+        """Until the agent has said something and then nothing for so long."""
+        self.until(lambda: bool(self.microphone.heard), 20)
+        self.until(lambda: time.monotonic() - self.microphone.heard[-1][0] > seconds, 60)

@@ -1,0 +1,90 @@
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ray import serve
+from ray.serve._private.common import DeploymentID, ReplicaID
+from ray.serve._private.config import DeploymentConfig
+from ray.serve.context import ReplicaContext
+from ray.serve.handle import DeploymentHandle
+
+from deployments.whisper import LocalWhisper, RemoteTranscriber
+from deployments.whisper_weights import find_weights
+from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.ports import Transcript
+from tests.espeak import render
+
+PHRASES = {"pt": "quero pagar a minha conta", "en": "i forgot my password"}
+
+
+def run(**options: Any) -> DeploymentHandle[Any]:
+    handle: DeploymentHandle[Any] = serve.run(LocalWhisper.options(**options).bind(), _local_testing_mode=True)
+    return handle
+
+
+@pytest.fixture(scope="module")
+def handle() -> Iterator[DeploymentHandle[Any]]:
+    """LocalWhisper in this process. Its batches read their limits from the replica's context, which only Ray sets."""
+    replica = ReplicaID("test", DeploymentID("LocalWhisper", "default"))
+    context = ReplicaContext(replica, LocalWhisper.func_or_class, DeploymentConfig(max_ongoing_requests=16), None, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray.serve.context._INTERNAL_REPLICA_CONTEXT", context)
+        patch.delenv("WHISPER_MODEL", raising=False)
+        yield run(user_config={"max_batch_size": 8, "batch_wait_s": 0.05})
+
+
+def spoken(language: str) -> bytes:
+    return render(PHRASES[language], language).tobytes()
+
+
+def test_it_hears_both_languages(handle: DeploymentHandle[Any]) -> None:
+    transcriber = RemoteTranscriber(handle)
+    for language, phrase in PHRASES.items():
+        transcript = asyncio.run(transcriber.transcribe(spoken(language), language=None))
+        assert (transcript.text, transcript.language) == (phrase, language)
+
+
+def test_a_bad_utterance_in_a_batch_fails_alone(handle: DeploymentHandle[Any]) -> None:
+    async def transcribe_at_once() -> list[Transcript | BaseException]:
+        transcriber = RemoteTranscriber(handle)
+        utterances = [spoken("pt"), b"\x00", spoken("en")]
+        calls = [transcriber.transcribe(pcm, language=None) for pcm in utterances]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    first, bad, last = asyncio.run(transcribe_at_once())
+    assert isinstance(first, Transcript)
+    assert first.text == PHRASES["pt"]
+    assert type(bad) is TranscriptionError
+    assert isinstance(last, Transcript)
+    assert last.text == PHRASES["en"]
+
+
+def test_it_says_which_model_it_is(handle: DeploymentHandle[Any]) -> None:
+    assert handle.describe.remote().result() == find_weights(None).sentence
+
+
+def test_it_says_so_loudly_at_the_start(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPER_MODEL", "/no/such/folder")
+    with caplog.at_level(logging.WARNING, logger="deployments.whisper"):
+        handle = run()
+    (record,) = [record for record in caplog.records if record.name == "deployments.whisper"]
+    assert record.levelno == logging.WARNING
+    assert "WHISPER_MODEL='/no/such/folder' is neither" in record.getMessage()
+    assert "not a general recogniser" in record.getMessage()
+    assert handle.describe.remote().result() == record.getMessage()
+
+
+@pytest.mark.parametrize("bad", [{"max_batch_size": 0}, {"batch_wait_s": 5}, {"max_batch": 4}, {"max_batch_size": "8"}])
+def test_invalid_batching_at_the_start_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="LocalWhisper's user_config"):
+        LocalWhisper.func_or_class().reconfigure(bad)
+
+
+def test_invalid_batching_later_is_refused_and_the_old_kept(caplog: pytest.LogCaptureFixture) -> None:
+    whisper = LocalWhisper.func_or_class()
+    whisper.reconfigure({"max_batch_size": 3, "batch_wait_s": 0.01})
+    whisper.reconfigure({"max_batch_size": 0})
+    assert whisper._recognise._get_max_batch_size() == 3
+    assert "keeps its old user_config" in caplog.text
