@@ -171,7 +171,9 @@ class _Process:
             # By path and with -P, so that it starts from any folder. A session of its own spares it Ctrl-C:
             # it ends when its socket does.
             command = [sys.executable, "-P", espeak_child.__file__]
-            self._process = subprocess.Popen(command, stdin=theirs.fileno(), start_new_session=True)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True
+            )
         self._connecting = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None

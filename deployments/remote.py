@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any, cast
 
-from grpc import RpcError  # type: ignore[import-untyped]
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException, RequestCancelledError
+from ray.exceptions import RayTaskError
+from ray.serve.exceptions import RequestCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from serve_app.errors import HelloError, ProviderError
@@ -26,12 +25,14 @@ async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[Prov
             raise failure("the replica gave the call up") from e
         response.cancel()  # type: ignore[no-untyped-call]
         raise asyncio.CancelledError from e
-    except RayTaskError as e:
+    except RayTaskError as e:  # what the replica raised, wrapped: a call by reference
         if isinstance(e.cause, HelloError):
             raise e.cause from e
         raise failure(f"the replica failed: {type(e.cause).__name__}") from e
-    except (RayError, RayServeException, RpcError) as e:
-        raise failure(f"the deployment cannot answer: {type(e).__name__}") from e
+    except HelloError:  # the same over gRPC, as it was raised
+        raise
+    except Exception as e:  # and there, so is everything else; or Ray, Serve or gRPC failed
+        raise failure(f"the call failed: {type(e).__name__}") from e
 
 
 def _is_cancelled(task: "asyncio.Task[Any] | None") -> bool:

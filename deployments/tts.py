@@ -1,5 +1,6 @@
 """Text to speech as a Serve deployment: clauses in, audio out, by the engine that is chosen here."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -8,7 +9,7 @@ from typing import Any, Protocol, cast
 import grpc  # type: ignore[import-untyped]
 from ray import serve
 from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException
+from ray.serve.exceptions import RayServeException, RequestCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.elevenlabs import ElevenLabsVoice
@@ -82,10 +83,17 @@ class RemoteSpeaker:
         try:
             async for chunk in stream:
                 yield chunk
+        except (asyncio.CancelledError, RequestCancelledError) as e:
+            # Serve reports either for the other, and for a call that died with its replica: only the task itself knows.
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                raise SpeechError("the voice deployment gave the clause up") from e
+            raise asyncio.CancelledError from e
         except RayTaskError as e:
             # Its own text is the replica's traceback.
-            reason = e.cause if isinstance(e.cause, SpeechError) else type(e.cause).__name__
-            raise SpeechError(str(reason)) from e
+            if isinstance(e.cause, SpeechError):
+                raise e.cause from e
+            raise SpeechError(f"the voice deployment failed: {type(e.cause).__name__}") from e
         except (RayError, RayServeException, grpc.RpcError) as e:
             raise SpeechError(f"the voice deployment failed: {type(e).__name__}") from e
         finally:

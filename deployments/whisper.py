@@ -42,7 +42,11 @@ class LocalWhisper:
         self._engine = WhisperEngine(weights, device=device, compute_type=compute_type, cpu_threads=cpu_threads)
         # One thread: the engine's calls must not overlap, and the event loop must not wait for them.
         self._thread = ThreadPoolExecutor(1, "whisper")
+        # Decorated here and not in the class: Serve keeps the queue with the function, and a class that has a queue
+        # can be neither pickled nor used twice in a process.
+        self._recognise = serve.batch(self._recognise_batch)
         self._configured = False
+        self._set_batching(Batching())
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take new batching. Invalid: at the start ConfigurationError; later the old one stays, since raising here
@@ -56,6 +60,9 @@ class LocalWhisper:
             logger.error("LocalWhisper keeps its old user_config; the new one is invalid: %s", e)
             return
         self._configured = True
+        self._set_batching(batching)
+
+    def _set_batching(self, batching: Batching) -> None:
         # Serve adds these to what it decorates, which its types do not say.
         self._recognise.set_max_batch_size(batching.max_batch_size)  # type: ignore[attr-defined]
         self._recognise.set_batch_wait_timeout_s(batching.batch_wait_s)  # type: ignore[attr-defined]
@@ -71,8 +78,7 @@ class LocalWhisper:
         """Which model this is, for people."""
         return self._description
 
-    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.0)
-    async def _recognise(self, utterances: list[Utterance]) -> list[Transcript | TranscriptionError]:
+    async def _recognise_batch(self, utterances: list[Utterance]) -> list[Transcript | TranscriptionError]:
         # Errors are returned, not raised: what is raised here fails every caller in the batch.
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.transcribe, utterances)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # importing it imports Ray, which must not be before configs/
 REPOSITORY = Path(__file__).parents[1]
 RAY_FLAGS = REPOSITORY / "configs" / "ray.env"
 LOCAL_CONFIG = REPOSITORY / "configs" / "local.yaml"
+LOGS = Path("run/session_latest/logs")  # in the data folder: Ray's name for this run's session
 
 APPLICATION_S = 600.0  # to the application's start: models may have to be loaded, on a slow machine
 READY_S = 120.0  # from there to its first 200 on /readyz
@@ -62,6 +63,8 @@ def main() -> int:
         run(config_path, terminal)
     except HelloError as e:
         terminal.say(f"\n{e.message}")
+        if isinstance(e, LaunchError):
+            terminal.say(f"Logs: {data_folder() / LOGS}")
         return 1
     except (KeyboardInterrupt, SystemExit):  # Ray's own handler of SIGTERM, in force while Ray starts, exits
         terminal.say("Stopped.")
@@ -75,7 +78,8 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
     with ExitStack() as running:
         with terminal.step("settings"):
             load_flags(RAY_FLAGS)
-            data_dir = Path(os.environ.get("DATA_DIR") or REPOSITORY / ".data").resolve()
+            data_dir = data_folder()
+            os.environ["DATA_DIR"] = str(data_dir)  # replicas may have another working directory
             ports = ports_of(os.environ)
             url = f"http://127.0.0.1:{ports[0].number}"
             running.enter_context(run_lock(data_dir / "run.lock", url))
@@ -96,6 +100,10 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             parts = await_ready(f"{url}/readyz")
         terminal.say(summary(parts, url, time.monotonic() - started))
         stay(cluster, folder, terminal)
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("DATA_DIR") or REPOSITORY / ".data").resolve()
 
 
 def stop_on_signals(terminal: Terminal) -> None:
@@ -203,9 +211,8 @@ def summary(parts: dict[str, str], url: str, seconds: float) -> str:
     """What is switched on, and where the server is."""
     lines = [f"  {name:<{NAME_WIDTH}}{parts[key]}" for key, name in SWITCHED_ON.items() if key in parts]
     socket_url = url.replace("http", "ws", 1) + "/v1/convai/conversation?agent_id=default"
-    return "\n".join(
-        ["", *lines, "", f"Ready in {seconds:.0f} s: {url}/ (talk page), {socket_url}", "Ctrl-C stops it."]
-    )
+    ready = f"Ready in {seconds:.0f} s: {url}/ (talk page), {socket_url}"
+    return "\n".join(["", *lines, "", ready, f"Logs: {data_folder() / LOGS}", "Ctrl-C stops it."])
 
 
 def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:

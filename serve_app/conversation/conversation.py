@@ -162,8 +162,9 @@ class Conversation:
         return self._recognised(recognition, transcript, now)
 
     def recognition_failed(self, recognition: int, error: HelloError, now: float) -> Actions:
-        self._log_error(error)
-        self._turns.owe()
+        if recognition == self._turns.recognition:
+            self._log_error(error)
+            self._turns.owe()
         return self._recognised(recognition, Transcript("", self._language, 0.0), now)
 
     def _recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
@@ -298,6 +299,7 @@ class Conversation:
         """The caller was heard before, or should have been: an answer comes even without new words."""
         messages = self._dialogue.messages()
         if messages and messages[-1].role == "user":
+            self._metrics = TurnMetrics(decided=now, model_asked=now)
             reply = self._new_reply(self._language)
             self._actions.append(Think(reply.id, messages, reply.language))
             self._turns.answering()
@@ -369,8 +371,7 @@ class Conversation:
         for piece in pieces:
             event_id = self._send_with_id(lambda i, audio=piece.audio: protocol.Audio(audio, i))
             self._log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
-        if pieces:
-            self._ask_voice(reply, now)
+        self._ask_voice(reply, now)
         if reply.complete and reply.playback.started and reply.response_id is None:
             self._announce(reply, now)
         if reply.taken and reply.playback.finished(now):

@@ -13,7 +13,7 @@ FIRST_CLAUSE_WORDS = 3
 LONGEST_CLAUSE = 240
 """Characters. A sentence that runs on is cut at its last pause: about 16 s of speech is plenty to ask for at once."""
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n+")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n")
 _PAUSE = re.compile(r"[,;:—–](?=\s)")
 _ABBREVIATION = re.compile(
     r"(?:^|\W)(?:srs?|sras?|dras?|drs?|profa?|av|mrs?|ms|st|nº)\.$|^\s*\d{1,2}\.$", re.IGNORECASE
@@ -49,23 +49,27 @@ class Phrasing:
         return self._take(len(self.answer))
 
     def _next_end(self) -> int | None:
-        for match in _SENTENCE_END.finditer(self.answer, self._taken):
-            if not _ABBREVIATION.search(self.answer, self._taken, match.end()):
-                return match.end()
+        """The earliest end: the clauses are the same whether the answer comes letter by letter or all at once."""
+        ends = [self._sentence_end()]
         if self._first:
-            return self._pause_after(FIRST_CLAUSE_WORDS)
-        if len(self.answer) - self._taken > LONGEST_CLAUSE:
-            return self._last_break()
+            ends.append(self._pause_after(FIRST_CLAUSE_WORDS))
+        end = min((end for end in ends if end is not None), default=None)
+        limit = self._taken + LONGEST_CLAUSE
+        return self._last_break(limit) if (end or len(self.answer)) > limit else end
+
+    def _sentence_end(self) -> int | None:
+        for match in _SENTENCE_END.finditer(self.answer, self._taken):
+            if not _ABBREVIATION.search(self.answer[self._taken : match.end()]):
+                return match.end()
         return None
 
     def _pause_after(self, words: int) -> int | None:
         for match in _PAUSE.finditer(self.answer, self._taken):
             if len(self.answer[self._taken : match.start()].split()) >= words:
                 return match.end()
-        return self._last_break() if len(self.answer) - self._taken > LONGEST_CLAUSE else None
+        return None
 
-    def _last_break(self) -> int | None:
-        limit = self._taken + LONGEST_CLAUSE
+    def _last_break(self, limit: int) -> int:
         pauses = [m.end() for m in _PAUSE.finditer(self.answer, self._taken, limit)]
         space = self.answer.rfind(" ", self._taken + 1, limit)
         return pauses[-1] if pauses else (space if space > 0 else limit)

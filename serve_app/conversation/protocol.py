@@ -83,7 +83,7 @@ def decode(text: str) -> ClientMessage | None:
             raise InvalidMessage('message has neither "type" nor "user_audio_chunk"')
         decoder = _DECODERS.get(envelope.type)
         return decoder.decode(text) if decoder else None
-    except (msgspec.DecodeError, UnicodeError) as e:  # ValidationError is a DecodeError; lone surrogates are not UTF-8
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as e:  # lone surrogates are not UTF-8; nested too deep
         raise InvalidMessage(f"invalid message: {e}") from e
 
 

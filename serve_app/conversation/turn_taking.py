@@ -212,6 +212,7 @@ class TurnTaking:
         """The caller has heard the end of the answer (or there was none)."""
         if self.state is State.OVERLAP and self._speech():
             self.state = State.CALLER
+            self._void_recognition()
         elif self.state in (State.THINKING, State.AGENT, State.OVERLAP):
             self.state = State.LISTENING
 

@@ -152,7 +152,7 @@ page.composer.addEventListener("submit", (event) => {
   const text = page.text.value.trim();
   if (!call?.conversation || !text) return;
   call.conversation.sendText(text);
-  transcript.userSaid(text);
+  transcript.userTyped(text);
   page.text.value = "";
 });
 

@@ -14,9 +14,18 @@ export class Transcript {
     this.answers = new Map(); // event id -> item
     this.lastAnswer = null;
     this.tentative = null;
+    this.typed = null; // not yet confirmed by the server
+  }
+
+  userTyped(text) {
+    this.typed = this.add("you");
+    textOf(this.typed).textContent = text;
+    scrollTo(this.typed);
   }
 
   userSaid(text) {
+    const confirmed = this.typed && textOf(this.typed).textContent === text; // not every server repeats what was typed
+    if (confirmed) return void (this.typed = null);
     const item = this.tentative ?? this.add("you");
     this.tentative = null;
     item.classList.remove("tentative");

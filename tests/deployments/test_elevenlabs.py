@@ -4,7 +4,7 @@ import asyncio
 import http
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -17,11 +17,10 @@ from deployments import elevenlabs
 from deployments.elevenlabs import ElevenLabsVoice
 from serve_app.audio.pcm import SUPPORTED_FORMATS, level_db
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import Alignment, SpeechChunk
+from serve_app.ports import Alignment
+from tests.deployments.elevenlabs_calls import CLAUSE, KEY, aligned_text, said, until, with_voice
 from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault
 
-KEY = "sk_0123456789abcdef"
-CLAUSE = "good morning"
 LONG = "This is a rather long sentence that nobody wants to hear to its end. " * 20
 
 
@@ -29,36 +28,6 @@ LONG = "This is a rather long sentence that nobody wants to hear to its end. " *
 def server() -> Iterator[FakeElevenLabs]:
     with FakeElevenLabs() as fake:
         yield fake
-
-
-def with_voice(base_url: str, scenario: Callable[[ElevenLabsVoice], Awaitable[None]]) -> None:
-    """Run a scenario, and see that the voice leaves no task behind."""
-
-    async def main() -> None:
-        voice = ElevenLabsVoice(KEY, base_url)
-        try:
-            await scenario(voice)
-        finally:
-            await voice.aclose()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(main())
-
-
-async def said(voice: ElevenLabsVoice, text: str = CLAUSE, audio_format: str = "pcm_16000") -> list[SpeechChunk]:
-    chunks = voice.speak(text, language="en-US", voice_id="voice/1", audio_format=audio_format)
-    return [chunk async for chunk in chunks]
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for what the server's thread sees."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.005)
-
-
-def aligned_text(chunks: list[SpeechChunk]) -> str:
-    return "".join("".join(chunk.alignment.chars) for chunk in chunks if chunk.alignment)
 
 
 def test_a_clause_on_the_wire(server: FakeElevenLabs) -> None:
@@ -134,67 +103,6 @@ def test_nothing_to_say_opens_nothing(server: FakeElevenLabs) -> None:
         for text in ("", "  ", "...", "—"):
             assert await said(voice, text) == []
         assert server.received == []
-
-    with_voice(server.url, scenario)
-
-
-def test_the_next_clause_finds_an_open_socket(server: FakeElevenLabs) -> None:
-    async def scenario(voice: ElevenLabsVoice) -> None:
-        await said(voice)
-        await until(lambda: len(server.received) == 2 and server.received[1].messages)
-        await said(voice, "again")
-        assert [message["text"] for message in server.received[1].messages] == [" ", "again ", ""]
-        await until(lambda: len(server.received) == 3)
-
-    with_voice(server.url, scenario)
-    assert all(connection.closed.wait(5) for connection in server.received)
-    assert len(server.received) == 3
-
-
-def test_each_format_has_a_spare_of_its_own(server: FakeElevenLabs) -> None:
-    async def scenario(voice: ElevenLabsVoice) -> None:
-        await said(voice, audio_format="pcm_16000")
-        await said(voice, audio_format="ulaw_8000")
-        await until(lambda: len(server.received) == 4)
-        unused = [one.query["output_format"] for one in server.received if len(one.messages) < 3]
-        assert sorted(unused) == ["pcm_16000", "ulaw_8000"]
-
-    with_voice(server.url, scenario)
-
-
-def test_a_spare_is_replaced_before_it_is_too_old(server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elevenlabs, "SPARE_AGE_S", 0.1)
-
-    async def scenario(voice: ElevenLabsVoice) -> None:
-        await said(voice)
-        await until(lambda: len(server.received) >= 4)
-        await until(server.received[1].closed.is_set)
-        assert len(server.received[1].messages) == 1
-
-    with_voice(server.url, scenario)
-
-
-def test_a_voice_that_is_not_used_has_no_spare(server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elevenlabs, "SPARE_AGE_S", 0.1)
-    monkeypatch.setattr(elevenlabs, "SPARE_USE_S", 0.05)
-
-    async def scenario(voice: ElevenLabsVoice) -> None:
-        await said(voice)
-        await until(lambda: len(server.received) == 2 and server.received[1].closed.is_set())
-        await asyncio.sleep(0.15)
-        assert len(server.received) == 2
-
-    with_voice(server.url, scenario)
-
-
-def test_a_spare_that_was_closed_is_not_used(server: FakeElevenLabs) -> None:
-    async def scenario(voice: ElevenLabsVoice) -> None:
-        server.fault = Fault.IDLE
-        with pytest.raises(SpeechError, match="input_timeout_exceeded"):
-            await said(voice)
-        await until(lambda: len(server.received) == 2 and server.received[1].closed.is_set())
-        server.fault = None
-        assert aligned_text(await said(voice)) == "good morning "
 
     with_voice(server.url, scenario)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from ray import cloudpickle, serve
+from ray.exceptions import ActorUnavailableError, RayTaskError
+from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.tts import ENGINES, RemoteSpeaker, TtsProxy, default_engine
@@ -78,6 +80,58 @@ def test_a_failure_of_the_engine_is_a_speech_error(tone: DeploymentHandle[Any]) 
         said(tone, f"ab{UNSPEAKABLE}")
 
 
+FAILURES: dict[str, BaseException] = {
+    "cancelled": asyncio.CancelledError(),
+    "replica died": ActorUnavailableError("Actor is unavailable.", None),
+    "too many": BackPressureError(3, 2),
+    "as Ray wraps ours": RayTaskError("speak", "Traceback ...", SpeechError("no voice")).as_instanceof_cause(),
+    "as Ray wraps a bug": RayTaskError("speak", "Traceback ...", KeyError("my card number")).as_instanceof_cause(),
+}
+
+
+class FailingVoice(ToneVoice):
+    """Says one chunk, then raises the failure that the text names."""
+
+    async def speak(
+        self, text: str, *, language: str, voice_id: str, audio_format: str
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        yield SpeechChunk(b"")
+        raise FAILURES[text]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ("cancelled", "the voice deployment gave the clause up"),
+        ("replica died", "the voice deployment failed: ActorUnavailableError"),
+        ("too many", "the voice deployment failed: BackPressureError"),
+        ("as Ray wraps ours", "no voice"),
+        ("as Ray wraps a bug", "the voice deployment failed: KeyError"),
+    ],
+)
+def test_ray_and_serve_failing_is_a_speech_error(monkeypatch: pytest.MonkeyPatch, failure: str, told: str) -> None:
+    monkeypatch.setitem(ENGINES, "failing", FailingVoice)
+    with pytest.raises(SpeechError) as caught:
+        said(deployed("failing"), failure)
+    assert type(caught.value) is SpeechError
+    assert caught.value.message == told
+
+
+def test_an_engine_is_closed_with_its_call() -> None:
+    """Not when its generator is collected, which may be later."""
+
+    async def main() -> None:
+        chunks = TtsProxy.func_or_class("tone").speak("~", "en", "", "pcm_16000")
+        await anext(chunks)
+        assert ToneVoice.open_streams == 1
+        await chunks.aclose()
+        assert ToneVoice.open_streams == 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENGINES, "tone", ToneVoice)
+        asyncio.run(main())
+
+
 @pytest.mark.parametrize("leave", ["close", "cancel"])
 def test_who_stops_listening_stops_the_engine(tone: DeploymentHandle[Any], leave: str) -> None:
     async def listen(chunks: AsyncGenerator[SpeechChunk, None], started: asyncio.Event) -> None:
@@ -95,6 +149,7 @@ def test_who_stops_listening_stops_the_engine(tone: DeploymentHandle[Any], leave
         if leave == "cancel":
             listening.cancel()
         await asyncio.wait([listening])
+        assert listening.cancelled() == (leave == "cancel")
         async with asyncio.timeout(5):
             while ToneVoice.open_streams:  # noqa: ASYNC110 - the replica's loop runs in another thread
                 await asyncio.sleep(0.005)

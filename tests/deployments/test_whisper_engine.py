@@ -127,7 +127,15 @@ def test_real_whisper_hears_a_window_of_many_at_once(padding_engine: WhisperEngi
 
 @pytest.mark.parametrize(
     ("seconds", "bundled_window", "real_window"),
-    [(1, 130, 1200), (2.005, 232, 1200), (11, 1130, 1300), (29, 2930, 3000), (30, 3000, 3000), (30.01, None, None)],
+    [
+        (1, 140, 1200),
+        (1.2, 162, 1200),
+        (2.005, 242, 1200),
+        (11, 1140, 1300),
+        (29, 2940, 3000),
+        (30, 3000, 3000),
+        (30.01, None, None),
+    ],
 )
 def test_windows(
     engine: WhisperEngine,

@@ -49,9 +49,9 @@ class HangUp(NamedTuple):
 class AgentServer:
     """`async with AgentServer(...) as server`: serves at `server.url` until the block ends.
 
-    A caller's turn beyond the last line is never answered. `hang_up`: instead of answering. `web`: a folder of static
-    files, served at /web/, its index.html at /. `received` holds every message of every client, in order, `sent` every
-    one of ours.
+    A caller's turn beyond the last line is never answered. `hang_up`: instead of answering. `repeats_typed`: it
+    sends a transcript of what was typed, too. `web`: a folder of static files, served at /web/, its index.html at /.
+    `received` holds every message of every client, in order, `sent` every one of ours.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class AgentServer:
         input_format: str = "pcm_16000",
         output_format: str = "pcm_16000",
         lead_seconds: float = 0.06,
+        repeats_typed: bool = False,
         hang_up: HangUp | None = None,
         web: Path | None = None,
     ) -> None:
@@ -70,6 +71,7 @@ class AgentServer:
         self.input = AudioFormat.parse(input_format)
         self.output = AudioFormat.parse(output_format)
         self.lead_seconds = lead_seconds
+        self.repeats_typed = repeats_typed
         self.hang_up = hang_up
         self.web = web
         self.agent_ids: list[str] = []
@@ -175,22 +177,22 @@ class _Conversation:
 
     async def _receive(self, message: dict[str, Any]) -> None:
         if message.get("type") == "user_message":
-            await self._answer()
+            await self._take_turn(typed=message["text"])
         elif "user_audio_chunk" in message:
             data = base64.b64decode(message["user_audio_chunk"])
             if not self._ear.hear(self._server.input.decode(data), self._server.input.seconds(len(data))):
                 return
             if not self._ear.speaking:
-                await self._answer(aloud=True)
+                await self._take_turn()
             elif self._speech and not self._speech.done():
                 await self._be_interrupted()
 
-    async def _answer(self, *, aloud: bool = False) -> None:
+    async def _take_turn(self, typed: str | None = None) -> None:
         if self._server.hang_up:
             await self._socket.close(*self._server.hang_up)
         elif line := next(self._lines, None):
-            if aloud:
-                event = {"user_transcript": line.heard, "event_id": next(self._ids)}
+            if typed is None or self._server.repeats_typed:
+                event = {"user_transcript": typed or line.heard, "event_id": next(self._ids)}
                 await self._send("user_transcript", event, "user_transcription_event")
             await self._speak(line)
 

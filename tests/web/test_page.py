@@ -123,16 +123,18 @@ def test_interruption_is_heard_and_shown(devtools: str) -> None:
     asyncio.run(scenario())
 
 
-def test_typed_message_is_answered(devtools: str) -> None:
+@pytest.mark.parametrize("repeats_typed", [False, True])
+def test_typed_message_is_shown_once_and_answered(devtools: str, repeats_typed: bool) -> None:
     async def scenario() -> None:
-        server = AgentServer([GOODBYE])
+        server = AgentServer([GOODBYE], repeats_typed=repeats_typed)
         async with visit(devtools, server) as page:
             await page.click("#toggle")
             await page.until("!document.getElementById('text').disabled")
             await page.evaluate("document.getElementById('text').value = '  muito obrigado '")
             await page.click("#send")
             await page.until(f"document.querySelector('{LAST_ITEM}')?.innerText.includes('De nada.')")
-            assert "muito obrigado" in await page.text("#transcript li:first-child")
+            said = await page.evaluate("[...document.querySelectorAll('#transcript li p')].map((p) => p.innerText)")
+            assert said == ["muito obrigado", GOODBYE.answer]
         assert {"type": "user_message", "text": "muito obrigado"} in server.received
 
     asyncio.run(scenario())

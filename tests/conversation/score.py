@@ -1,0 +1,292 @@
+"""A call as a score: what the caller does, in seconds; what the other side did is kept, with the moment it did it.
+
+    call = Call(agent("Olá."))
+    call.silence(2)
+    call.says("quero um café")
+    call.silence(3)
+    assert call.outline() == ["metadata", "agent: Olá.", "audio", "user: quero um café", "agent: ...", "audio"]
+
+The conversation is real; recogniser, language model, voice and judge are parts of the score. All of it in virtual time.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count, groupby
+
+from serve_app.audio.detector import Frame
+from serve_app.audio.framing import FRAME_SAMPLES, RATE
+from serve_app.conversation import protocol
+from serve_app.conversation.agent import Agent, ConversationConfig, Events, Persona, Prompt
+from serve_app.conversation.conversation import (
+    Action,
+    Actions,
+    Conversation,
+    End,
+    Log,
+    Send,
+    Speak,
+    Stop,
+    StopRecognising,
+    Think,
+)
+from serve_app.conversation.dialogue import Transcript
+from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
+from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.turn_taking import Judge, Judgement, Recognise
+from serve_app.errors import HelloError
+
+FRAME_S = 0.020
+WORD_S = 0.3
+LATE_S = 0.1
+"""How late the detector confirms speech; its gate opens at once."""
+LEVEL = 8000
+"""Of every sample the voice makes: what is lower was ducked or faded."""
+
+Piece = str | bytes | HelloError | None
+"""What a model or a voice brings: text or audio, its failure, or None for nothing more, ever."""
+
+
+def agent(first_message: str = "", *, prompt: str = "", events: Sequence[str] | None = None) -> Agent:
+    conversation = Events() if events is None else Events(tuple(events))
+    persona = Persona(language="pt", first_message=first_message, prompt=Prompt(prompt))
+    return Agent("test", ConversationConfig(agent=persona, conversation=conversation))
+
+
+def echo(text: str) -> Sequence[Piece]:
+    """The answer of a model with little to say, in words."""
+    return [f"{word} " for word in f"Você disse {text}.".split()]
+
+
+def tone(text: str) -> Sequence[Piece]:
+    """The clause as a voice speaks it: its length in sound, in chunks of at most 200 ms."""
+    left = round(len(text) / CHARS_PER_SECOND * RATE)
+    sample, chunks = LEVEL.to_bytes(2, "little"), []
+    while left > 0:
+        chunks.append(sample * min(left, RATE // 5))
+        left -= RATE // 5
+    return chunks
+
+
+class Call:
+    """`model` gives the answer to the user's last words, `voice` the sound of a clause, `judge` looks at the audio up
+    to a sample. Each takes its `_s` until the first word of it; a recogniser of `recogniser_s` None never answers.
+    Audio arrives in lumps of `lump_s`."""
+
+    model_s = 0.100
+    token_s = 0.010
+    voice_s = 0.080
+    chunk_s = 0.050
+    judge_s = 0.030
+
+    def __init__(
+        self,
+        described: Agent | None = None,
+        *,
+        model: Callable[[str], Sequence[Piece]] = echo,
+        voice: Callable[[str], Sequence[Piece]] = tone,
+        judge: Callable[[int], Judgement] | None = None,
+        recogniser_s: float | None = 0.050,
+        recogniser_error: HelloError | None = None,
+        lump_s: float = FRAME_S,
+        pong_s: float | None = None,
+        initiation: protocol.ConversationInitiation | None = None,
+    ) -> None:
+        self.model, self.voice, self.judge = model, voice, judge
+        self.recogniser_s, self.recogniser_error, self.pong_s = recogniser_s, recogniser_error, pong_s
+        self.now = 0.0
+        self.sent: list[tuple[float, ServerMessage]] = []
+        self.logged: list[Log] = []
+        self.thought: list[Think] = []
+        self.spoken: list[Speak] = []
+        self.stopped: set[int] = set()
+        self.recognised: list[Recognise] = []
+        self.ended: HelloError | None = None
+        self.conversation = Conversation("conv_1", "default", described or agent())
+        self._lump = round(lump_s / FRAME_S)
+        self._arriving: list[Frame] = []
+        self._end = 0
+        self._words: list[tuple[int, str]] = []  # and the sample at which each ends
+        self._recognition = 0
+        self._reports: list[tuple[float, int, Callable[[], Actions]]] = []
+        self._order = count()
+        self._perform(self.conversation.open(initiation or protocol.ConversationInitiation(), 0.0))
+
+    # ---- the caller
+
+    def says(self, text: str, seconds: float | None = None) -> None:
+        """Speech in which these words are recognised, evenly spread; no text: speech without words."""
+        words = text.split()
+        length = WORD_S * len(words) if seconds is None else seconds
+        start, frames = self._end, round(length / FRAME_S)
+        samples = frames * FRAME_SAMPLES
+        self._words += [(start + samples * (i + 1) // len(words), word) for i, word in enumerate(words)]
+        late = min(round(LATE_S / FRAME_S), frames - 1)
+        self._hear((True, i >= late, start if i == late else None) for i in range(frames))
+
+    def silence(self, seconds: float) -> None:
+        self._hear((False, False, None) for _ in range(round(seconds / FRAME_S)))
+
+    def noise(self, seconds: float) -> None:
+        """Loud enough for the gate, and no speech."""
+        self._hear((True, False, None) for _ in range(round(seconds / FRAME_S)))
+
+    def types(self, text: str) -> None:
+        self._perform(self.conversation.receive(protocol.UserMessage(text), self.now))
+
+    def sends_nothing(self, seconds: float) -> None:
+        """Not even silence: the line is up, and no audio comes."""
+        self._pass(self.now + seconds)
+
+    # ---- what came of it
+
+    def messages(self, *kinds: type[ServerMessage]) -> list[ServerMessage]:
+        return [message for _, message in self.sent if not kinds or isinstance(message, kinds)]
+
+    def times(self, kind: type[ServerMessage]) -> list[float]:
+        return [at for at, message in self.sent if isinstance(message, kind)]
+
+    def outline(self) -> list[str]:
+        """The messages as a reader would tell them; pings left out, audio in a row told once."""
+        told = (_told(message) for message in self.messages() if not isinstance(message, protocol.Ping))
+        return [line for line, _ in groupby(told)]
+
+    def log(self, kind: str) -> list[dict[str, object]]:
+        return [entry.data for entry in self.logged if entry.kind == kind]
+
+    # ---- time
+
+    def _hear(self, frames: Iterable[tuple[bool, bool, int | None]]) -> None:
+        for gate, voiced, onset in frames:
+            self._end += FRAME_SAMPLES
+            self._pass(self.now + FRAME_S)
+            self._arriving.append(Frame(self._end, gate, gate, voiced, onset))
+            if len(self._arriving) == self._lump:
+                for frame in self._arriving:
+                    self._perform(self.conversation.hear(frame, self.now))
+                self._arriving.clear()
+
+    def _pass(self, until: float) -> None:
+        """Everything that is due comes, in order."""
+        while not self.ended:
+            report_at = self._reports[0][0] if self._reports else float("inf")
+            wake_at = self.conversation.deadline()
+            if min(report_at, wake_at) > until:
+                break
+            self.now = max(self.now, min(report_at, wake_at))
+            if report_at <= wake_at:
+                self._perform(heapq.heappop(self._reports)[2]())
+            else:
+                self._perform(self.conversation.tick(self.now))
+                assert self.conversation.deadline() > self.now, "a timer set to this deadline would spin"
+        self.now = until
+
+    def _after(self, seconds: float, report: Callable[[], Actions]) -> None:
+        heapq.heappush(self._reports, (self.now + seconds, next(self._order), report))
+
+    # ---- the other side's parts
+
+    def _perform(self, actions: Actions) -> None:
+        for action in actions:
+            assert not self.ended, f"{action} after the end"
+            self._do(action)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Send(message):
+                self.sent.append((self.now, message))
+                if isinstance(message, protocol.Ping) and self.pong_s is not None:
+                    pong = protocol.Pong(message.event_id)
+                    self._after(self.pong_s, lambda: self.conversation.receive(pong, self.now))
+            case Log():
+                self.logged.append(action)
+            case Recognise():
+                self.recognised.append(action)
+                self._recognition = action.id
+                if self.recogniser_s is not None:
+                    self._after(self.recogniser_s, lambda: self._recognise(action))
+            case StopRecognising():
+                self._recognition = 0
+            case Judge(end):
+                if judge := self.judge:
+                    self._after(self.judge_s, lambda: self.conversation.judged(judge(end), self.now))
+            case Think():
+                self.thought.append(action)
+                self._think(action)
+            case Speak():
+                self.spoken.append(action)
+                self._speak(action)
+            case Stop(reply):
+                self.stopped.add(reply)
+            case End(error):
+                self.ended = error
+
+    def _recognise(self, asked: Recognise) -> Actions:
+        if asked.id != self._recognition:
+            return []
+        if self.recogniser_error:
+            return self.conversation.recognition_failed(asked.id, self.recogniser_error, self.now)
+        heard = " ".join(word for end, word in self._words if asked.start < end <= asked.end)
+        return self.conversation.recognised(asked.id, Transcript(heard, "pt", 0.9), self.now)
+
+    def _think(self, asked: Think) -> None:
+        core, reply = self.conversation, asked.reply
+        self._bring(
+            reply,
+            self.model(asked.messages[-1].content),
+            (self.model_s, self.token_s),
+            lambda token: core.token(reply, str(token), self.now),
+            lambda error: core.answer_failed(reply, error, self.now),
+            lambda: core.answered(reply, self.now),
+        )
+
+    def _speak(self, asked: Speak) -> None:
+        core, reply, clause = self.conversation, asked.reply, asked.clause
+        self._bring(
+            reply,
+            self.voice(asked.text),
+            (self.voice_s, self.chunk_s),
+            lambda audio: core.spoken(reply, clause, SpeechChunk(audio), self.now),  # type: ignore[arg-type]
+            lambda error: core.speech_failed(reply, clause, error, self.now),
+            lambda: core.clause_spoken(reply, clause, self.now),
+        )
+
+    def _bring(
+        self,
+        reply: int,
+        pieces: Sequence[Piece],
+        pace: tuple[float, float],
+        on_piece: Callable[[str | bytes], Actions],
+        on_error: Callable[[HelloError], Actions],
+        on_end: Callable[[], Actions],
+    ) -> None:
+        """Report `pieces` one by one, unless the reply is stopped before."""
+
+        def unless_stopped(report: Callable[[], Actions]) -> Callable[[], Actions]:
+            return lambda: [] if reply in self.stopped else report()
+
+        at, every = pace
+        for piece in pieces:
+            match piece:
+                case None:
+                    return
+                case HelloError():
+                    self._after(at, unless_stopped(lambda error=piece: on_error(error)))  # type: ignore[misc]
+                    return
+                case _:
+                    self._after(at, unless_stopped(lambda piece=piece: on_piece(piece)))  # type: ignore[misc]
+            at += every
+        self._after(at, unless_stopped(on_end))
+
+
+def _told(message: ServerMessage) -> str:
+    match message:
+        case protocol.ConversationInitiationMetadata():
+            return "metadata"
+        case protocol.UserTranscript(text):
+            return f"user: {text}"
+        case protocol.AgentResponse(text):
+            return f"agent: {text}"
+        case protocol.AgentResponseCorrection(_, heard):
+            return f"heard: {heard}"
+        case _:
+            return message.TYPE
