@@ -1,0 +1,55 @@
+from serve_app.conversation.dialogue import Dialogue, Message
+
+
+def said(*turns: tuple[str, str]) -> list[Message]:
+    return [Message(role, content) for role, content in turns]
+
+
+def test_the_prompt_comes_first() -> None:
+    dialogue = Dialogue("Be brief.")
+    dialogue.user_said("hello")
+    assert dialogue.messages() == said(("system", "Be brief."), ("user", "hello"))
+
+
+def test_without_a_prompt_there_is_no_system_message() -> None:
+    assert Dialogue("").messages() == []
+
+
+def test_turns_stand_in_order() -> None:
+    dialogue = Dialogue("")
+    dialogue.agent_said("Hello!")
+    dialogue.user_said("hi")
+    dialogue.agent_said("How are you?")
+    assert dialogue.messages() == said(("assistant", "Hello!"), ("user", "hi"), ("assistant", "How are you?"))
+
+
+def test_an_answer_that_was_cut_off_stands_as_far_as_it_was_heard() -> None:
+    dialogue = Dialogue("")
+    dialogue.user_said("tell me")
+    dialogue.agent_said("Once upon")
+    dialogue.user_said("stop")
+    assert dialogue.messages() == said(("user", "tell me"), ("assistant", "Once upon"), ("user", "stop"))
+
+
+def test_a_caller_who_goes_on_before_an_answer_is_heard_is_one_turn() -> None:
+    dialogue = Dialogue("")
+    dialogue.user_said("I would like")
+    dialogue.agent_said("  ")
+    dialogue.user_said("a coffee")
+    assert dialogue.messages() == said(("user", "I would like a coffee"))
+
+
+def test_what_may_have_been_said_is_told_but_not_kept() -> None:
+    dialogue = Dialogue("Be brief.")
+    dialogue.user_said("I would like")
+    maybe = dialogue.messages(and_then="a tea")
+    assert maybe == said(("system", "Be brief."), ("user", "I would like a tea"))
+    assert dialogue.messages() == said(("system", "Be brief."), ("user", "I would like"))
+
+
+def test_messages_given_out_do_not_change_later() -> None:
+    dialogue = Dialogue("")
+    dialogue.user_said("one")
+    told = dialogue.messages()
+    dialogue.agent_said("two")
+    assert told == said(("user", "one"))

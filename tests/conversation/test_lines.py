@@ -1,0 +1,20 @@
+import pytest
+
+from serve_app.conversation.lines import _LINES, line
+
+
+@pytest.mark.parametrize("name", ["not_heard", "trouble"])
+def test_lines_follow_the_language(name: str) -> None:
+    assert line(name, "pt") == line(name, "pt-BR")
+    assert line(name, "en") == line(name, "en-US")
+    assert line(name, "pt").startswith("Desculpe")
+    assert line(name, "en").startswith("Sorry")
+
+
+def test_a_language_without_lines_gets_english() -> None:
+    assert line("trouble", "ja") == line("trouble", "en")
+
+
+def test_every_language_has_every_line() -> None:
+    names = {frozenset(lines) for lines in _LINES.values()}
+    assert names == {frozenset({"not_heard", "trouble"})}
