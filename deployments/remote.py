@@ -1,6 +1,8 @@
 """Calls to another deployment as the ports see them: an answer, an error of ours, or the caller's own cancellation."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from ray.exceptions import RayTaskError
@@ -11,19 +13,27 @@ from serve_app.errors import HelloError, ProviderError
 
 
 async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[ProviderError]) -> Any:
-    """Call a deployment's unary `method` and wait. Cancelling the waiting task cancels the call.
-
-    Our own errors arrive as they were raised in the replica; every failure of Serve, of Ray, of the replica or of
-    the code in it becomes `failure`.
-    """
+    """Call a deployment's unary `method` and wait. Cancelling the waiting task cancels the call."""
     response = cast(DeploymentResponse[Any], method.remote(*arguments))
+    with translated(failure):
+        try:
+            return await response
+        except asyncio.CancelledError:
+            response.cancel()  # type: ignore[no-untyped-call]
+            raise
+
+
+@contextmanager
+def translated(failure: type[ProviderError]) -> Iterator[None]:
+    """Around the wait for a call: our own errors arrive as they were raised in the replica; every failure of Serve,
+    of Ray, of the replica or of the code in it becomes `failure`.
+    """
     try:
-        return await response
+        yield
     except (asyncio.CancelledError, RequestCancelledError) as e:
         # Serve reports either for the other, and for a call that died with its replica: only the task itself knows.
         if not _is_cancelled(asyncio.current_task()):
             raise failure("the replica gave the call up") from e
-        response.cancel()  # type: ignore[no-untyped-call]
         raise asyncio.CancelledError from e
     except RayTaskError as e:  # what the replica raised, wrapped: a call by reference
         if isinstance(e.cause, HelloError):

@@ -1,19 +1,16 @@
 """Text to speech as a Serve deployment: clauses in, audio out, by the engine that is chosen here."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol, cast
 
-import grpc  # type: ignore[import-untyped]
 from ray import serve
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException, RequestCancelledError
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
 from deployments.elevenlabs import ElevenLabsVoice
 from deployments.espeak import EspeakVoice
+from deployments.remote import translated
 from serve_app.errors import ConfigurationError, SpeechError
 from serve_app.ports import SpeechChunk
 
@@ -81,21 +78,9 @@ class RemoteSpeaker:
         call = self._handle.speak.remote(text, language, voice_id, audio_format)
         stream = cast(DeploymentResponseGenerator[SpeechChunk], call)
         try:
-            async for chunk in stream:
-                yield chunk
-        except (asyncio.CancelledError, RequestCancelledError) as e:
-            # Serve reports either for the other, and for a call that died with its replica: only the task itself knows.
-            task = asyncio.current_task()
-            if task is None or not task.cancelling():
-                raise SpeechError("the voice deployment gave the clause up") from e
-            raise asyncio.CancelledError from e
-        except RayTaskError as e:
-            # Its own text is the replica's traceback.
-            if isinstance(e.cause, SpeechError):
-                raise e.cause from e
-            raise SpeechError(f"the voice deployment failed: {type(e.cause).__name__}") from e
-        except (RayError, RayServeException, grpc.RpcError) as e:
-            raise SpeechError(f"the voice deployment failed: {type(e).__name__}") from e
+            with translated(SpeechError):
+                async for chunk in stream:
+                    yield chunk
         finally:
             # Cancelling the task that consumes a stream does not stop the replica; this does.
             stream.cancel()  # type: ignore[no-untyped-call]

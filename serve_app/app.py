@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict
 from ray.serve import Application, Deployment
 from ray.serve.handle import DeploymentHandle
 
+from deployments.remote import ask
 from deployments.tts import RemoteSpeaker, TtsProxy
 from deployments.turn_rules import TurnRules
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
 from serve_app.api import conversations
+from serve_app.errors import SpeechError, TranscriptionError
 from serve_app.gateway import Composition, Gateway
 from serve_app.observability.metrics import FrameWaits
 from serve_app.ports import LanguageModel, Transcriber
@@ -64,9 +66,9 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
 
     async def describe() -> dict[str, str]:
         return {
-            "stt": "Groq Whisper" if settings.groq_api_key else await whisper.describe.remote(),
+            "stt": "Groq Whisper" if settings.groq_api_key else await ask(whisper.describe, failure=TranscriptionError),
             "llm": settings.llm_model if isinstance(model, ChatModel) else "none: the offline agent answers",
-            "voice": await tts.describe.remote(),
+            "voice": await ask(tts.describe, failure=SpeechError),
             "judge": "rules",
             "store": "PostgreSQL",
         }

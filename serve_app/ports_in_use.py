@@ -3,16 +3,17 @@
 In HAProxy mode all but the dashboard's listen on every interface.
 """
 
-import errno
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from serve_app.errors import ConfigurationError
 
 # Serve gives a gateway replica the first free port of its range, and shares ports with SO_REUSEPORT: two servers on
 # one range would answer each other's calls. Eight cover the replicas of one machine and their replacements.
 REPLICA_PORTS = 8
+LISTEN = "0A"  # TCP_LISTEN in Linux' include/net/tcp_states.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,14 @@ def ports_of(environment: Mapping[str, str]) -> list[Port]:
 
 def check_free(ports: list[Port]) -> None:
     """Raises ConfigurationError that names every port in use, its purpose and the variable that moves it."""
-    busy = [port for port in ports if _in_use(port.number)]
-    if busy:
-        lines = [f"port {port.number}, for {port.purpose}, is in use: set {port.variable} to move it" for port in busy]
-        raise ConfigurationError("\n".join(lines))
+    taken = _listening()
+    problems = [
+        f"port {port.number}, for {port.purpose}, is {why}: set {port.variable} to move it"
+        for port in ports
+        if (why := "in use" if port.number in taken else _refusal(port.number))
+    ]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
 
 
 def _replica_ports(environment: Mapping[str, str]) -> list[Port]:
@@ -70,16 +75,22 @@ def _check_distinct(ports: list[Port]) -> None:
             raise ConfigurationError(f"{other.variable} and {port.variable} both ask for port {port.number}")
 
 
-def _in_use(number: int) -> bool:
-    """Whether another socket listens there. SO_REUSEADDR: connections that linger after a stop do not count."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _listening() -> set[int]:
+    """Ports somebody listens on, by the kernel's tables. Trying to bind would not do: connections that linger for a
+    minute after a server of ours has stopped forbid it, and yet do not stop the next server.
+    """
+    tables = [table for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if table.exists()]
+    rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
+    return {int(local.rpartition(":")[2], 16) for _, local, _, state, *_ in rows if state == LISTEN}
+
+
+def _refusal(number: int) -> str:
+    """Why the system keeps this port from us; empty when it does not."""
+    with socket.socket() as probe:
         try:
             probe.bind(("0.0.0.0", number))
-        except OSError as e:
-            if e.errno == errno.EACCES:
-                raise ConfigurationError(f"port {number} is reserved for root: choose one above 1023") from e
-            if e.errno != errno.EADDRINUSE:
-                raise
-            return True
-    return False
+        except PermissionError:
+            return "reserved for root"
+        except OSError:
+            pass  # lingering connections
+    return ""

@@ -26,6 +26,7 @@ with warnings.catch_warnings():
 
     from serve_app.local_cluster import read_config
 
+FIRST_FREE_FOR_ALL = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -79,13 +80,23 @@ class TestPorts:
                 check_free([port])
 
     def test_connections_that_linger_after_a_stop_do_not_count(self) -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        with closing(socket.socket()) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Serve's replicas listen
+            server.bind(("127.0.0.1", 0))
+            server.listen()
             number = server.getsockname()[1]
             client = socket.create_connection(("127.0.0.1", number))
             accepted, _ = server.accept()
-            accepted.close()  # the server's end closes first and waits
+            accepted.close()  # who closes first lingers
             client.close()
+        with closing(socket.socket()) as probe, pytest.raises(OSError, match="in use"):
+            probe.bind(("0.0.0.0", number))
         check_free([ports_of({"PORT": str(number)})[0]])
+
+    @pytest.mark.skipif(os.geteuid() == 0 or FIRST_FREE_FOR_ALL < 2, reason="this user may bind every port")
+    def test_a_port_reserved_for_root_is_told(self) -> None:
+        with pytest.raises(ConfigurationError, match="reserved for root"):
+            check_free([ports_of({"PORT": "1"})[0]])
 
     def test_every_busy_port_is_named(self) -> None:
         with listener() as one, listener() as other:

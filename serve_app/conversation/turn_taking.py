@@ -1,4 +1,4 @@
-"""Who may speak now. Frames of the caller's audio go in, and what recogniser, judge and answer report; decisions come out.
+"""Who may speak now. The caller's audio frames go in, and what recogniser, judge and answer report; decisions come out.
 
 The rules of this file:
 - Everything about whose turn it is lives here; what is said, and how it sounds, is decided elsewhere.

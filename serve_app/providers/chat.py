@@ -21,6 +21,10 @@ MAX_TOKENS = 1024
 LIMITS = Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=120)
 
 
+# These models reason before they answer, unseen and unheard: as little of it as they can, since a caller is waiting.
+REASONING_MODEL = "gpt-oss"
+
+
 class ChatModel:
     """Streams answers from `model` at `base_url` (up to and including its `/v1`), over connections kept warm.
 
@@ -73,6 +77,7 @@ class ChatModel:
             model=self._model,
             messages=cast(list[ChatCompletionMessageParam], dialogue),
             max_completion_tokens=MAX_TOKENS,
+            reasoning_effort="low" if REASONING_MODEL in self._model else openai.omit,
             stream=True,
         )
         async with stream:

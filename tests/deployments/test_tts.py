@@ -102,11 +102,11 @@ class FailingVoice(ToneVoice):
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
-        ("cancelled", "the voice deployment gave the clause up"),
-        ("replica died", "the voice deployment failed: ActorUnavailableError"),
-        ("too many", "the voice deployment failed: BackPressureError"),
+        ("cancelled", "the replica gave the call up"),
+        ("replica died", "the call failed: ActorUnavailableError"),
+        ("too many", "the call failed: BackPressureError"),
         ("as Ray wraps ours", "no voice"),
-        ("as Ray wraps a bug", "the voice deployment failed: KeyError"),
+        ("as Ray wraps a bug", "the replica failed: KeyError"),
     ],
 )
 def test_ray_and_serve_failing_is_a_speech_error(monkeypatch: pytest.MonkeyPatch, failure: str, told: str) -> None:

@@ -82,6 +82,18 @@ def test_sends_the_dialogue_the_model_and_the_key(fake: FakeGroq) -> None:
     }
 
 
+@pytest.mark.parametrize(("model", "effort"), [("openai/gpt-oss-120b", "low"), ("llama-3.3-70b-versatile", None)])
+def test_only_models_that_reason_are_asked_to_be_quick_about_it(fake: FakeGroq, model: str, effort: str | None) -> None:
+    async def answer() -> None:
+        client = ChatModel(fake.chat_url, KEY, model)
+        await say(client, "hello")
+        await client.aclose()
+
+    asyncio.run(answer())
+    [request] = fake.received
+    assert request.fields.get("reasoning_effort") == effort
+
+
 def test_two_answers_of_one_client_share_no_state(fake: FakeGroq) -> None:
     async def both() -> list[str]:
         async with chat_model(fake.chat_url) as model:

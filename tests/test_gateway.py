@@ -1,0 +1,89 @@
+"""The gateway's own doings, without Ray: admission, refusals, pages, probes. Real calls are in tests/acceptance."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+from tests.fakes.ports import FakeJudge, FakeLog, FakeModel, FakeSpeaker, FakeTranscriber
+
+from serve_app.conversation.agent import Agent, ConversationConfig, Persona
+from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.gateway import Composition, Gateway
+from serve_app.session import Parts
+
+PlainGateway: Any = Gateway.func_or_class.__mro__[1]  # as it was written, before Serve wrapped it
+AGENT = Agent("Test", ConversationConfig(Persona(first_message="")))
+CONVERSATION = "/v1/convai/conversation?agent_id=test"
+
+
+@pytest.fixture
+def gateway() -> Any:
+    made = PlainGateway(compose)
+    made.reconfigure({"max_conversations": 2})
+    return made
+
+
+@pytest.fixture
+def client(gateway: Any) -> Iterator[TestClient]:
+    with TestClient(gateway.__serve_build_asgi_app__()) as running:
+        yield running
+
+
+def compose() -> Composition:
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        yield
+
+    async def describe() -> dict[str, str]:
+        return {"stt": "fake"}
+
+    parts = Parts(FakeTranscriber(), FakeSpeaker(), FakeModel(), FakeJudge(), FakeLog(), lambda seconds: None)
+    return Composition({"test": AGENT}, parts, [], running, describe)
+
+
+def test_the_subprotocol_is_answered_only_when_asked_for(client: TestClient) -> None:
+    with client.websocket_connect(CONVERSATION, subprotocols=["bearer.secret", "convai"]) as ws:
+        assert ws.accepted_subprotocol == "convai"
+    with client.websocket_connect(CONVERSATION) as ws:
+        assert ws.accepted_subprotocol is None
+
+
+def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient) -> None:
+    with client.websocket_connect(CONVERSATION), client.websocket_connect(CONVERSATION):
+        with client.websocket_connect(CONVERSATION) as third, pytest.raises(WebSocketDisconnect) as refusal:
+            third.receive_json()
+        assert refusal.value.code == 1013
+        assert "try again" in refusal.value.reason
+
+
+def test_a_bad_configuration_is_fatal_at_the_start_and_refused_later(gateway: Any) -> None:
+    with pytest.raises(ConfigurationError, match="max_conversation"):
+        PlainGateway(compose).reconfigure({"max_conversation": 5})
+    gateway.reconfigure({"max_conversations": "many"})
+    assert gateway._limits.max_conversations == 2
+
+
+def test_ready_names_the_parts(client: TestClient) -> None:
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "stt": "fake"})
+
+
+def test_not_ready_while_a_part_cannot_answer(gateway: Any) -> None:
+    async def describe() -> dict[str, str]:
+        raise TranscriptionError("still loading")
+
+    gateway._made = gateway._made._replace(describe=describe)
+    with TestClient(gateway.__serve_build_asgi_app__()) as client:
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["message"] == "still loading"
+
+
+def test_the_talk_page_and_its_files(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert client.get("/web/talk.js").status_code == 200
+    assert client.get("/web/nothing.js").status_code == 404
