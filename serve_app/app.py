@@ -1,5 +1,6 @@
 """The application graph, and the one place where parts are chosen."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from deployments.whisper import LocalWhisper, RemoteTranscriber
 from serve_app.api import conversations
 from serve_app.errors import SpeechError, TranscriptionError
 from serve_app.gateway import Composition, Gateway
-from serve_app.observability.metrics import FrameWaits
+from serve_app.observability.metrics import FrameWaits, LoopLag
 from serve_app.ports import LanguageModel, Transcriber
 from serve_app.providers.chat import ChatModel
 from serve_app.providers.groq_stt import GroqTranscriber
@@ -60,7 +61,9 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         log.start()
+        lag = asyncio.create_task(LoopLag().watch())
         yield
+        lag.cancel()
         await log.aclose()
         await database.aclose()
 

@@ -38,6 +38,7 @@ READY_S = 120.0  # from there to its first 200 on /readyz
 STILL_WAITING_S = 15.0  # between lines about what a long step waits for
 WATCH_S = 2.0  # between looks at a running server
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RAY_CORE = {"gcs_server", "raylet"}  # without one of these two nothing works for long
 
 SWITCHED_ON = {  # keys of /readyz, and what they are called
@@ -115,7 +116,7 @@ def stop_on_signals(terminal: Terminal) -> None:
         said.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, interrupt)
 
 
@@ -124,12 +125,16 @@ def embedded_postgres(folder: Path) -> Iterator[None]:
     """A PostgreSQL of our own, known to everybody by DATABASE_URL while the block runs."""
     from serve_app.store import embedded
 
-    server = embedded.start(folder)
-    os.environ["DATABASE_URL"] = server.url
-    try:
+    # Interrupted half-way, initdb would leave a broken folder, and pg_ctl a server without an owner.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    with ExitStack() as started:
+        try:
+            server = embedded.start(folder)
+            started.callback(server.stop)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        os.environ["DATABASE_URL"] = server.url
         yield
-    finally:
-        server.stop()
 
 
 def local_cluster(config_path: Path, port: int) -> "LocalCluster":

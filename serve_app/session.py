@@ -152,16 +152,23 @@ class Session:
             self._outbox_last(protocol.Error(code, error.message, error.error_type, _short(error.message)))
         if self._opened:
             self._log_end(error, code, reason)
-        try:
-            async with asyncio.timeout(CLOSING_S):
-                while not self._gone and not self._outbox.empty():
-                    await self._attached().send_text(self._outbox.get_nowait())
-                if not self._gone:
-                    await self._attached().close(code, _short(reason))
-        except (TimeoutError, OSError, RuntimeError):  # Starlette's word for a socket that has closed meanwhile
-            logger.info("conversation %s: the client was gone before the close", self.id)
+        if not self._gone:
+            await self._while_there(self._send_rest())
+            await self._while_there(self._attached().close(code, _short(reason)))
         logger.info("conversation %s ended with code %d", self.id, code)
         await self._parts.log.flush()
+
+    async def _send_rest(self) -> None:
+        while not self._outbox.empty():
+            await self._attached().send_text(self._outbox.get_nowait())
+
+    async def _while_there(self, farewell: Coroutine[Any, Any, None]) -> None:
+        """The close follows even if the client has stopped taking frames: its handler waits for one or the other."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await farewell
+        except (TimeoutError, OSError, RuntimeError):  # Starlette's word for a socket that has closed meanwhile
+            logger.info("conversation %s: the client was gone before the close", self.id)
 
     def _outbox_last(self, message: protocol.ServerMessage) -> None:
         if self._outbox.full():

@@ -7,6 +7,7 @@ answer to a turn that is not yet decided waits here.
 
 from bisect import bisect_right
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 
@@ -56,8 +57,8 @@ class _Track:
         self.whole = False
         self._format = audio_format
         self._pending = bytearray()
+        self.left = 0.0  # seconds
         self._came = 0.0
-        self._left = 0.0
         self._times: list[float] = []  # when the nth character of the text begins, seconds into the clause
 
     @property
@@ -78,18 +79,27 @@ class _Track:
         size = min(self._format.bytes_for(seconds), len(self._pending))
         audio = bytes(self._pending[:size])
         del self._pending[:size]
-        self._left += self._format.seconds(size)
+        self.left += self._format.seconds(size)
         return audio
 
-    def position(self) -> int:
-        """How far into the answer's text the audio that has left reaches."""
+    def position(self, seconds: float) -> int:
+        """How far into the answer's text this much of the clause's audio reaches, as far as is known by now."""
         length = len(self.clause.text)
-        if self.spent:
+        if self.whole and seconds >= self._came - 1e-6:
             return self.clause.end
         if self._times:
-            return self.clause.start + min(length, bisect_right(self._times, self._left - 1e-9))
-        spoken = length * self._left / self._came if self.whole else CHARS_PER_SECOND * self._left
+            return self.clause.start + min(length, bisect_right(self._times, seconds - 1e-9))
+        spoken = length * seconds / self._came if self.whole else CHARS_PER_SECOND * seconds
         return self.clause.start + min(length, int(spoken))
+
+
+class _Sounding(NamedTuple):
+    """Seconds [start, end) of a clause's audio, which begin to sound at `begins`, on the loop clock."""
+
+    begins: float
+    track: _Track
+    start: float
+    end: float
 
 
 class Playback:
@@ -100,7 +110,8 @@ class Playback:
         self._closed = False
         self._gain = self._target_gain = 1.0
         self._plays_until = 0.0
-        self._sent: deque[tuple[float, float, Piece]] = deque()  # (begins, ends, piece): not yet known to be heard
+        self._sent: deque[_Sounding] = deque()  # not yet begun at the caller's
+        self._sounding: _Sounding | None = None  # the latest that has
         self._heard = 0
 
     # ---- what the voice brings
@@ -132,11 +143,10 @@ class Playback:
         """All that is due by `now`."""
         pieces = []
         while self._released and self._plays_until - now <= LEAD_S + 1e-6:
-            piece = self._next(CHUNK_S)
-            if piece is None:
+            track = self._next_track()
+            if track is None:
                 break
-            self._book(piece, now)
-            pieces.append(piece)
+            pieces.append(self._leave(track, now))
         return pieces
 
     def duck(self) -> None:
@@ -147,16 +157,16 @@ class Playback:
 
     def fade(self) -> bytes:
         """End now: at most FADE_S of what would have followed, dying away. Empty if nothing was left to play."""
-        piece = self._next(FADE_S, fading=True) if self._released else None
+        track = self._next_track() if self._released else None
         self._tracks.clear()
         self._closed = True
-        return piece.audio if piece else b""
+        return self._levelled(track.take(FADE_S), 0.0) if track else b""
 
     def deadline(self) -> float | None:
         """When `take` has something next, or the caller will have heard the end. None: it waits for more audio."""
         if not self._released:
             return None
-        if self._ready():
+        if self._next_track():
             return self._plays_until - LEAD_S
         return self._plays_until if self.drained else None
 
@@ -181,12 +191,11 @@ class Playback:
 
     def heard(self, now: float) -> int:
         """How many characters of the answer the caller has heard by `now`: its client plays in real time."""
-        while self._sent and self._sent[0][1] <= now:
-            self._heard = max(self._heard, self._sent.popleft()[2].end)
-        if self._sent:
-            begins, ends, piece = self._sent[0]
-            share = max(0.0, (now - begins) / (ends - begins))
-            return max(self._heard, piece.start + int((piece.end - piece.start) * share))
+        while self._sent and self._sent[0].begins <= now:
+            self._sounding = self._sent.popleft()
+        if self._sounding:
+            begins, track, start, end = self._sounding
+            self._heard = max(self._heard, track.position(min(start + now - begins, end)))
         return self._heard
 
     # ---- within
@@ -194,40 +203,21 @@ class Playback:
     def _track(self, clause: Clause) -> _Track | None:
         return next((t for t in self._tracks if t.clause == clause), None)
 
-    def _drop_spent(self) -> None:
+    def _next_track(self) -> _Track | None:
+        """Whose audio leaves next, if it is there."""
         while self._tracks and self._tracks[0].spent:
             self._tracks.popleft()
+        return self._tracks[0] if self._tracks and self._tracks[0].pending_s else None
 
-    def _ready(self) -> bool:
-        """A whole chunk is there, or a last one; a chunk cut short mid-clause only when the caller would run dry."""
-        for track in self._tracks:
-            if track.pending_s:
-                return True
-            if not track.spent:
-                return False
-        return False
-
-    def _next(self, seconds: float, *, fading: bool = False) -> Piece | None:
-        self._drop_spent()
-        if not self._tracks or not self._tracks[0].pending_s:
-            return None
-        track = self._tracks[0]
-        start = track.position()
-        audio = track.take(seconds)
-        return Piece(self._levelled(audio, fading), start, max(start, track.position()))
-
-    def _levelled(self, audio: bytes, fading: bool) -> bytes:
-        before = self._gain
-        if fading:
-            self._gain = 0.0
-        else:  # down within a chunk, up in steps
-            self._gain = min(self._target_gain, before + SWELL_STEP)
-        if before == self._gain == 1.0:
-            return audio
-        return self._format.scaled(audio, before, self._gain)
-
-    def _book(self, piece: Piece, now: float) -> None:
-        begins = max(now, self._plays_until)
-        self._plays_until = begins + self._format.seconds(len(piece.audio))
-        self._sent.append((begins, self._plays_until, piece))
+    def _leave(self, track: _Track, now: float) -> Piece:
+        begins, start = max(now, self._plays_until), track.left
+        gain = min(self._target_gain, self._gain + SWELL_STEP)  # down within a chunk, up in steps
+        audio = self._levelled(track.take(CHUNK_S), gain)
+        self._plays_until = begins + track.left - start
+        self._sent.append(_Sounding(begins, track, start, track.left))
         self.heard(now)
+        return Piece(audio, track.position(start), track.position(track.left))
+
+    def _levelled(self, audio: bytes, gain: float) -> bytes:
+        before, self._gain = self._gain, gain
+        return self._format.scaled(audio, before, gain)

@@ -336,7 +336,7 @@ class TurnTaking:
         if not frame.voiced and (self._deaf or self._gate_run < DUCK_AFTER):
             return _NOTHING
         self.state = State.OVERLAP
-        self._overlap = frame.end - max(self._gate_run, FRAME)
+        self._overlap = frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME))
         self._onset = self._last_voiced = self._judged_at = self._overlap
         return [Duck(), *self._while_overlap(frame, now)]
 

@@ -1,6 +1,11 @@
 """What Prometheus is told. One endpoint a node, Ray's own, right for any number of replicas."""
 
+import asyncio
+
 from ray.util.metrics import Histogram
+
+BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]
+LAG_EVERY_S = 0.05
 
 
 class FrameWaits:
@@ -10,8 +15,27 @@ class FrameWaits:
         self._histogram = Histogram(
             "hello_audio_wait_ms",
             description="Arrival of a message of audio at the gateway to the verdict on its last frame, in ms.",
-            boundaries=[1, 2, 5, 10, 15, 20, 30, 50, 100, 200, 500],
+            boundaries=BUCKETS_MS,
         )
 
     def observe(self, seconds: float) -> None:
         self._histogram.observe(seconds * 1000)
+
+
+class LoopLag:
+    """How late the gateway's event loop runs what is due: what audio waits before we even know that it has arrived."""
+
+    def __init__(self) -> None:
+        self._histogram = Histogram(
+            "hello_event_loop_lag_ms",
+            description="How late the gateway's event loop woke a timer, in ms.",
+            boundaries=BUCKETS_MS,
+        )
+
+    async def watch(self) -> None:
+        """Sample for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            self._histogram.observe(max(0.0, clock() - due) * 1000)

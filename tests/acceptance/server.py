@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,6 +60,7 @@ def running_server(
         wait_for(server, r"^Ready in ", START_S)
         yield server
         stop(server)
+        shutil.rmtree((data_dir / "run").resolve())  # its logs, of no use after a success
 
 
 @contextmanager

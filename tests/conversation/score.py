@@ -12,6 +12,7 @@ The conversation is real; recogniser, language model, voice and judge are parts 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count, groupby
+from typing import TypeVar
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
@@ -42,6 +43,7 @@ LATE_S = 0.1
 LEVEL = 8000
 """Of every sample the voice makes: what is lower was ducked or faded."""
 
+Kind = TypeVar("Kind", bound=ServerMessage)
 Piece = str | bytes | HelloError | None
 """What a model or a voice brings: text or audio, its failure, or None for nothing more, ever."""
 
@@ -139,15 +141,15 @@ class Call:
 
     # ---- what came of it
 
-    def messages(self, *kinds: type[ServerMessage]) -> list[ServerMessage]:
-        return [message for _, message in self.sent if not kinds or isinstance(message, kinds)]
+    def messages(self, kind: type[Kind]) -> list[Kind]:
+        return [message for _, message in self.sent if isinstance(message, kind)]
 
     def times(self, kind: type[ServerMessage]) -> list[float]:
         return [at for at, message in self.sent if isinstance(message, kind)]
 
     def outline(self) -> list[str]:
         """The messages as a reader would tell them; pings left out, audio in a row told once."""
-        told = (_told(message) for message in self.messages() if not isinstance(message, protocol.Ping))
+        told = (_told(message) for _, message in self.sent if not isinstance(message, protocol.Ping))
         return [line for line, _ in groupby(told)]
 
     def log(self, kind: str) -> list[dict[str, object]]:

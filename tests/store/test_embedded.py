@@ -57,6 +57,19 @@ os._exit(9)
         ask(server.url, "SELECT 1")
 
 
+def test_a_first_start_that_was_cut_off_is_begun_anew() -> None:
+    with tempfile.TemporaryDirectory(prefix="hello-") as name:
+        half_made = Path(name) / "pgdata"
+        half_made.mkdir()
+        (half_made / "PG_VERSION").write_text("18")
+        server = embedded.start(Path(name))
+        try:
+            assert ask(server.url, "SELECT 1") == 1
+        finally:
+            server.stop()
+        assert [path.name for path in Path(name).glob("unfinished-*/pgdata/*")] == ["PG_VERSION"]
+
+
 def test_an_innocent_process_with_the_dead_servers_id_is_left_alone(used_folder: Path) -> None:
     server = embedded.start(used_folder)
     marks = used_folder / "pgdata" / "postmaster.pid"

@@ -1,0 +1,141 @@
+"""Calls in which a part fails, or never answers: the caller hears something all the same, or the call ends."""
+
+import pytest
+
+from serve_app.conversation.conversation import (
+    REPLY_BUDGET_S,
+)
+from serve_app.conversation.dialogue import Message
+from serve_app.conversation.lines import line
+from serve_app.conversation.protocol import (
+    Audio,
+)
+from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
+from tests.conversation.score import Call, Piece, agent
+
+GREETING = "Olá, em que posso ajudar?"
+NOT_HEARD = line("not_heard", "pt")
+TROUBLE = line("trouble", "pt")
+
+
+def conversation_of(call: Call) -> list[Message]:
+    """What the language model was told last."""
+    return list(call.thought[-1].messages)
+
+
+def seconds(message: Audio) -> float:
+    return len(message.audio_base_64) / 32_000
+
+
+def test_a_model_that_fails_is_apologised_for() -> None:
+    call = Call(model=lambda _: [LanguageModelError("gone")])
+    call.silence(1)
+    call.says("quero um café")
+    call.silence(6)
+    assert call.outline()[1:] == ["user: quero um café", f"agent: {TROUBLE}", "audio"]
+    assert call.log("error") == [{"code": 1002, "error_type": "llm_error", "message": "gone"}]
+
+
+def test_a_model_that_fails_midway_has_said_what_it_said() -> None:
+    call = Call(model=lambda _: ["Um café ", "custa", LanguageModelError("gone")])
+    call.silence(1)
+    call.says("quanto custa")
+    call.silence(4)
+    assert call.outline()[1:] == ["user: quanto custa", "agent: Um café custa", "audio"]
+
+
+@pytest.mark.parametrize("answer", [[], ["  "], [" ...", "\n"]])
+def test_an_answer_without_words_is_apologised_for(answer: list[Piece]) -> None:
+    call = Call(model=lambda _: answer)
+    call.silence(1)
+    call.says("oi")
+    call.silence(6)
+    assert call.outline()[1] == "user: oi"
+    assert call.outline()[2].endswith(TROUBLE)
+    assert call.outline()[3:] == ["audio"]
+
+
+def test_a_model_that_is_silent_is_apologised_for() -> None:
+    call = Call(model=lambda _: [None])
+    call.silence(1)
+    call.says("oi")
+    call.silence(REPLY_BUDGET_S + 6)
+    assert call.outline()[1:] == ["user: oi", f"agent: {TROUBLE}", "audio"]
+
+
+@pytest.mark.parametrize("pieces", [[SpeechError("no voice")], [None]])
+def test_a_call_without_a_voice_ends(pieces: list[Piece]) -> None:
+    call = Call(agent(GREETING), voice=lambda _: pieces)
+    call.silence(REPLY_BUDGET_S + 1)
+    assert isinstance(call.ended, SpeechError)
+    assert call.messages(Audio) == []
+
+
+def test_a_voice_that_loses_some_clauses_goes_on_with_the_others() -> None:
+    def voice(text: str) -> list[Piece]:
+        return [b"\x00\x10" * 8000] if text in ("Um.", "Seis.") else [SpeechError("lost")]
+
+    call = Call(model=lambda _: ["Um. Dois. Três. Quatro. Cinco. Seis."], voice=voice)
+    call.silence(1)
+    call.says("conte")
+    call.silence(6)
+    assert call.ended is None
+    assert sum(map(seconds, call.messages(Audio))) == pytest.approx(1.0)
+    call.says("de novo")
+    call.silence(6)
+    assert call.outline().count("audio") == 2
+
+
+def test_a_recogniser_that_fails_is_owed_an_answer() -> None:
+    call = Call(recogniser_error=TranscriptionError("down"))
+    call.silence(1)
+    call.says("oi")
+    call.silence(5)
+    assert call.outline()[1:] == [f"agent: {NOT_HEARD}", "audio"]
+    assert call.log("error")[0]["error_type"] == "asr_transcription_error"
+
+
+def test_long_speech_without_words_is_asked_about_and_a_cough_is_not() -> None:
+    call = Call()
+    call.says("", seconds=0.3)
+    call.silence(3)
+    assert call.outline() == ["metadata"]
+    call.says("", seconds=1.0)
+    call.silence(5)
+    assert call.outline()[1:] == [f"agent: {NOT_HEARD}", "audio"]
+
+
+def test_noise_after_a_turn_does_not_cost_its_answer() -> None:
+    call = Call()
+    call.model_s = 1.0
+    call.silence(1)
+    call.says("quero um café")
+    call.silence(0.6)
+    call.says("", seconds=0.2)
+    call.silence(5)
+    assert call.outline()[1:] == ["user: quero um café", "agent: Você disse quero um café.", "audio"]
+
+
+def test_an_owed_answer_is_not_held_up_by_an_answer_before_it() -> None:
+    """Cut off before a word of it was heard, then a recogniser that is silent: the old turn's stamps must not count."""
+    call = Call(model=lambda _: ["Naturalmente que sim."])
+    call.silence(1)
+    call.says("quero um café")
+    call.silence(0.36)
+    assert call.messages(Audio)
+    call.recogniser_s = None
+    call.says("", seconds=0.5)
+    call.silence(20)
+    assert call.outline()[-3:] == ["heard: ", "agent: Naturalmente que sim.", "audio"]
+    assert call.log("error") == []
+    metrics = call.log("agent_turn")[-1]["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["convai_llm_service_ttfb"] == pytest.approx(0.100)
+
+
+def test_a_client_that_stops_sending_audio_is_answered_all_the_same() -> None:
+    call = Call()
+    call.silence(1)
+    call.says("quero um café")
+    call.sends_nothing(5)
+    assert call.outline()[1:] == ["user: quero um café", "agent: Você disse quero um café.", "audio"]
