@@ -174,7 +174,7 @@ class _Process:
             self._process = subprocess.Popen(  # noqa: S603
                 command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, start_new_session=True
             )
-        self._connecting = asyncio.Lock()
+        self._connection: asyncio.Task[asyncio.StreamWriter] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
         self._numbers = itertools.count()
@@ -199,11 +199,15 @@ class _Process:
                 writer.write(frame(Stop(number)))
 
     async def _connected(self) -> asyncio.StreamWriter:
-        async with self._connecting:
-            if self._writer is None:
-                reader, self._writer = await asyncio.open_connection(sock=self._socket)
-                self._reading = asyncio.create_task(self._read(reader))
-            return self._writer
+        if self._connection is None:
+            self._connection = asyncio.create_task(self._connect())
+        # Shared: a caller who leaves while it is made must not take it from the others.
+        return await asyncio.shield(self._connection)
+
+    async def _connect(self) -> asyncio.StreamWriter:
+        reader, self._writer = await asyncio.open_connection(sock=self._socket)
+        self._reading = asyncio.create_task(self._read(reader))
+        return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(Reply)

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
 from serve_app.audio.detector import FrameDetector
-from serve_app.audio.framing import RATE, Framer
+from serve_app.audio.framing import FRAME_SAMPLES, RATE, Framer
 from serve_app.audio.pcm import AudioFormat
 from serve_app.audio.recording import Recording
 from serve_app.audio.resample import Resampler
@@ -42,6 +42,7 @@ OUTBOX = 1024
 """Text frames that may wait to be sent, about 40 s of audio: a client that takes none for so long is gone."""
 FRAMES_AT_ONCE = 10
 """Audio frames judged before others get the event loop: up to 3 ms of work while somebody speaks."""
+FRAME_S = FRAME_SAMPLES / RATE
 JUDGE_WINDOW = 8 * RATE
 JUDGE_BUDGET_S = 0.150
 """A judgement later than this is of a moment that has passed: the rules have decided."""
@@ -148,7 +149,7 @@ class Session:
 
     async def _finish(self, error: HelloError | None) -> None:
         code, reason = (error.close_code, error.message) if error else (1000, "client disconnected")
-        if error and self._opened:
+        if error and self._opened and code in protocol.ERROR_CODES:
             self._outbox_last(protocol.Error(code, error.message, error.error_type, _short(error.message)))
         if self._opened:
             self._log_end(error, code, reason)
@@ -213,9 +214,11 @@ class Session:
             samples = self._input.decode(audio)
         except ValueError as e:
             raise InvalidMessage(f"audio of {len(audio)} bytes is not whole {self._input.name} samples") from e
-        for count, frame in enumerate(self._framer.push(self._resampler.process(samples)), start=1):
+        frames = self._framer.push(self._resampler.process(samples))
+        for count, frame in enumerate(frames, start=1):
             self._recording.append(frame)
-            self._perform(self._conversation.hear(self._detector.process(frame), self._now()))
+            behind_s = (len(frames) - count) * FRAME_S
+            self._perform(self._conversation.hear(self._detector.process(frame), self._now(), behind_s))
             if count % FRAMES_AT_ONCE == 0:
                 await asyncio.sleep(0)
 

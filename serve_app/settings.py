@@ -53,7 +53,7 @@ def load_agents(folder: Path = AGENTS) -> dict[str, Agent]:
 
 def _load_agent(path: Path) -> Agent:
     try:
-        agent = msgspec.convert(yaml.safe_load(path.read_text()), Agent)
+        agent = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Agent)
         AudioFormat.parse(agent.conversation_config.asr.user_input_audio_format)
         AudioFormat.parse(agent.conversation_config.tts.agent_output_audio_format)
     except (yaml.YAMLError, ValueError) as e:  # msgspec.ValidationError is a ValueError

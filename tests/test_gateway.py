@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from tests.fakes.ports import FakeJudge, FakeLog, FakeModel, FakeSpeaker, FakeTranscriber
 
 from serve_app.conversation.agent import Agent, ConversationConfig, Persona
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.gateway import Composition, Gateway
 from serve_app.session import Parts
+from tests.fakes.ports import MemoryLog, ScriptedJudge, ScriptedModel, ScriptedSpeaker, ScriptedTranscriber
 
 PlainGateway: Any = Gateway.func_or_class.__mro__[1]  # as it was written, before Serve wrapped it
 AGENT = Agent("Test", ConversationConfig(Persona(first_message="")))
@@ -40,7 +40,9 @@ def compose() -> Composition:
     async def describe() -> dict[str, str]:
         return {"stt": "fake"}
 
-    parts = Parts(FakeTranscriber(), FakeSpeaker(), FakeModel(), FakeJudge(), FakeLog(), lambda seconds: None)
+    parts = Parts(
+        ScriptedTranscriber(), ScriptedSpeaker(), ScriptedModel(), ScriptedJudge(), MemoryLog(), lambda seconds: None
+    )
     return Composition({"test": AGENT}, parts, [], running, describe)
 
 

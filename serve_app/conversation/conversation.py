@@ -25,7 +25,7 @@ SILENCE_S = 0.250
 UNSURE_SILENCE_S = 0.350
 """The pause that ends a turn, and when the judge doubts that it did."""
 REPLY_BUDGET_S = 10.0
-"""A turn without a first sound by then counts as failed: providers have tighter budgets of their own."""
+"""An answer without a (further) sound for this long has failed: providers have tighter budgets of their own."""
 FIRST_PING_S = 1.0
 PING_EVERY_S = 15.0
 
@@ -149,9 +149,10 @@ class Conversation:
                 pass
         return self._done()
 
-    def hear(self, frame: Frame, now: float) -> Actions:
-        """The next 20 ms of the caller's audio, judged by the frame detector."""
-        if decisions := self._turns.frame(frame, now):
+    def hear(self, frame: Frame, now: float, behind_s: float = 0.0) -> Actions:
+        """The next 20 ms of the caller's audio, judged by the frame detector. `behind_s`: the audio after it that came
+        in the same message, so the frame was over that much before `now`."""
+        if decisions := self._turns.frame(frame, now, behind_s):
             self._decided(decisions, now)
             return self._done()
         return _NOTHING
@@ -313,11 +314,16 @@ class Conversation:
             return
         self._actions.append(Stop(reply.id))
         heard, fade = reply.heard(now), reply.playback.fade()
-        response_id = self._announce(reply, now)
+        self._announce(reply, now)
         event_id = self._send_with_id(protocol.Interruption)
         self._log("interruption", event_id=event_id, turn=reply.id)
         if fade:
             self._send_with_id(lambda i: protocol.Audio(fade, i))
+        self._correct(reply, heard, now)
+
+    def _correct(self, reply: Reply, heard: str, now: float) -> None:
+        """The answer ended before its end: client, record and history learn what was heard of it."""
+        response_id = self._announce(reply, now)
         self._send(protocol.AgentResponseCorrection(reply.text, heard, response_id))
         self._log("correction", event_id=response_id, original=reply.text, corrected=heard)
         self._dialogue.agent_said(heard)
@@ -366,8 +372,9 @@ class Conversation:
 
     def _play(self, reply: Reply, now: float) -> None:
         pieces = reply.playback.take(now)
-        if pieces and reply.metrics.first_audio is None:
-            self._first_audio(reply, now)
+        if pieces:
+            self._reply_due = now + REPLY_BUDGET_S
+            self._note_first_audio(reply, now)
         for piece in pieces:
             event_id = self._send_with_id(lambda i, audio=piece.audio: protocol.Audio(audio, i))
             self._log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
@@ -377,9 +384,10 @@ class Conversation:
         if reply.taken and reply.playback.finished(now):
             self._finish(reply)
 
-    def _first_audio(self, reply: Reply, now: float) -> None:
+    def _note_first_audio(self, reply: Reply, now: float) -> None:
+        if reply.metrics.first_audio is not None:
+            return
         reply.metrics.first_audio = now
-        self._reply_due = None
         self._turns.agent_started()
         if reply.complete:  # the text goes just before the sound
             self._announce(reply, now)
@@ -403,20 +411,28 @@ class Conversation:
         return reply.response_id
 
     def _finish(self, reply: Reply) -> None:
+        if not reply.playback.started:
+            self._actions.append(End(SpeechError("the voice gave no sound")))
         self._dialogue.agent_said(reply.text)
         self._reply = self._reply_due = None
         self._turns.agent_finished()
 
     def _give_up(self, now: float) -> None:
-        """No sound within the budget: an apology if the model was the slow one, else the voice is gone."""
+        """No (further) sound within the budget."""
         reply, self._reply_due = self._reply, None
         if reply is None:
             return
-        if reply.metrics.first_clause is not None:
+        if reply.playback.started:  # what was heard is the answer
+            self._log_error(SpeechError(f"the answer went on without a sound for {REPLY_BUDGET_S:.0f} s"))
+            self._actions.append(Stop(reply.id))
+            self._correct(reply, reply.heard(now), now)
+            self._reply = None
+            self._turns.agent_finished()
+        elif reply.metrics.first_clause is not None:
             self._actions.append(End(SpeechError(f"no sound from the voice within {REPLY_BUDGET_S:.0f} s")))
-            return
-        self._log_error(LanguageModelError(f"no answer from the language model within {REPLY_BUDGET_S:.0f} s"))
-        self._say(line("trouble", self._language), now)
+        else:
+            self._log_error(LanguageModelError(f"no answer from the language model within {REPLY_BUDGET_S:.0f} s"))
+            self._say(line("trouble", self._language), now)
 
     def _current(self, reply_id: int) -> Reply | None:
         return self._reply if self._reply and self._reply.id == reply_id else None

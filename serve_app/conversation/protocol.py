@@ -12,8 +12,8 @@ from msgspec import UNSET, UnsetType
 
 from serve_app.errors import InvalidMessage
 
-MAX_MESSAGE_BYTES = 1 << 20
-"""Larger than any honest message (a second of 48 kHz audio is 128 kB in base64), small enough to hold many."""
+LONGEST_MESSAGE = 1 << 20
+"""Characters: more than any honest message has (a second of 48 kHz audio is 128,000 in base64)."""
 
 
 # ---- client -> server
@@ -73,8 +73,8 @@ def decode(text: str) -> ClientMessage | None:
 
     Raises InvalidMessage, whose text says what is wrong, for anything that is no message at all.
     """
-    if len(text) > MAX_MESSAGE_BYTES:
-        raise InvalidMessage(f"message too large: {len(text)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+    if len(text) > LONGEST_MESSAGE:
+        raise InvalidMessage(f"message too large: {len(text)} characters, the limit is {LONGEST_MESSAGE}")
     try:
         envelope = _ENVELOPE.decode(text)
         if envelope.user_audio_chunk is not UNSET:
@@ -174,6 +174,9 @@ class Error(ServerMessage, frozen=True):
     error_type: str
     reason: str
 
+
+ERROR_CODES = frozenset({1000, 1002, 1008, 1011})
+"""What an error event may say; a close code beyond these (1013: try again later) speaks for itself."""
 
 ALWAYS_SENT = frozenset({ConversationInitiationMetadata.TYPE, Ping.TYPE, Error.TYPE})
 """Clients need these whatever their `client_events` say."""

@@ -39,7 +39,8 @@ JUDGE_WITHIN = int(0.350 * RATE)
 INTERRUPTS_FROM = int(0.240 * RATE)
 """Speech this long over the agent is an interruption, whatever the judge says."""
 JUDGED_FROM = int(0.120 * RATE)
-"""Less speech than this is no interruption, whatever the judge says: it is too little to judge."""
+"""Less speech than this is no interruption: it is too little to judge. This much is one if the judge says so, or if
+it still goes on when the overlap must be decided."""
 QUIET_AGAIN = int(0.200 * RATE)
 """The overlap is over when nothing voice-like came for this long."""
 STALLED_S = 0.700
@@ -132,6 +133,7 @@ class TurnTaking:
         self._silence = int(silence_s * RATE)
         self._unsure = int(unsure_s * RATE)
         self._arrived = 0.0  # loop clock, when the last frame came
+        self._recorded = 0.0  # and when it was over at the caller's
         self._end = 0  # sample at which it ended
         self._onset = 0  # of the caller's present speech
         self._last_voiced = 0
@@ -164,9 +166,9 @@ class TurnTaking:
 
     # ---- what happens
 
-    def frame(self, frame: Frame, now: float) -> Decisions:
-        """The next 20 ms of the caller's audio."""
-        self._arrived, self._end = now, frame.end
+    def frame(self, frame: Frame, now: float, behind_s: float = 0.0) -> Decisions:
+        """The next 20 ms of the caller's audio; `behind_s` of later audio came with it."""
+        self._arrived, self._recorded, self._end = now, now - behind_s, frame.end
         return self._on_frame[self.state](frame, now)
 
     def recognised(self, recognition: int, *, words: bool, now: float) -> Decisions:
@@ -267,7 +269,8 @@ class TurnTaking:
         decisions = self._recognise() if not self._asked and self._may_recognise() else []
         if quiet >= JUDGE_PAUSE_AFTER and self._judged_at <= self._last_voiced:
             decisions.append(self._ask_judge())
-        if quiet >= self._silence_needed():
+        # An open gate may be the next word, which Silero takes its time to confirm.
+        if quiet >= (self._unsure if frame.gate else self._silence_needed()):
             decisions += self._decide(now)
         return decisions
 
@@ -294,7 +297,7 @@ class TurnTaking:
     def _conclude(self, now: float) -> Decisions:
         if self._words:
             self.state = State.THINKING
-            return [TakeTurn(self._arrived - (self._end - self._last_voiced) / RATE)]
+            return [TakeTurn(self._recorded - (self._end - self._last_voiced) / RATE)]
         self.state = State.LISTENING
         owed = self._owed or self._speech() >= WORDLESS_IS_A_TURN
         self._owed = False
@@ -357,6 +360,8 @@ class TurnTaking:
         if self._speech() >= INTERRUPTS_FROM:
             return self._interrupt()
         over = frame.end - self._overlap >= JUDGE_WITHIN
+        if over and frame.voiced and self._speech() >= JUDGED_FROM:
+            return self._interrupt()
         if over or frame.end - max(self._last_gate, self._last_voiced) >= QUIET_AGAIN:
             return self._swell()
         if self._speech() and frame.end - self._judged_at >= JUDGE_EVERY:

@@ -54,7 +54,8 @@ class Ear:
             gate, self.voiced, onset = verdict(i)
             self.ms += FRAME_MS
             self.now = -(-self.ms // self.lump_ms) * self.lump_ms / 1000
-            self.note(self.turns.frame(Frame(self.ms * MS, gate, gate, self.voiced, onset), self.now))
+            behind_s = self.now - self.ms / 1000
+            self.note(self.turns.frame(Frame(self.ms * MS, gate, gate, self.voiced, onset), self.now, behind_s))
         return self.taken[taken:]
 
     def words(self, *, words: bool = True) -> Decisions:

@@ -2,16 +2,12 @@
 
 import pytest
 
-from serve_app.conversation.conversation import (
-    REPLY_BUDGET_S,
-)
+from serve_app.conversation.conversation import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import (
-    Audio,
-)
+from serve_app.conversation.protocol import AgentResponseCorrection, Audio
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
-from tests.conversation.score import Call, Piece, agent
+from tests.conversation.score import Call, Piece, agent, tone
 
 GREETING = "Olá, em que posso ajudar?"
 NOT_HEARD = line("not_heard", "pt")
@@ -73,14 +69,14 @@ def test_a_call_without_a_voice_ends(pieces: list[Piece]) -> None:
 
 def test_a_voice_that_loses_some_clauses_goes_on_with_the_others() -> None:
     def voice(text: str) -> list[Piece]:
-        return [b"\x00\x10" * 8000] if text in ("Um.", "Seis.") else [SpeechError("lost")]
+        return [b"\x00\x10" * 1600] if text in ("Um.", "Seis.") else [SpeechError("lost")]
 
     call = Call(model=lambda _: ["Um. Dois. Três. Quatro. Cinco. Seis."], voice=voice)
     call.silence(1)
     call.says("conte")
     call.silence(6)
     assert call.ended is None
-    assert sum(map(seconds, call.messages(Audio))) == pytest.approx(1.0)
+    assert sum(map(seconds, call.messages(Audio))) == pytest.approx(0.2)
     call.says("de novo")
     call.silence(6)
     assert call.outline().count("audio") == 2
@@ -139,3 +135,24 @@ def test_a_client_that_stops_sending_audio_is_answered_all_the_same() -> None:
     call.says("quero um café")
     call.sends_nothing(5)
     assert call.outline()[1:] == ["user: quero um café", "agent: Você disse quero um café.", "audio"]
+
+
+def test_an_answer_that_stops_midway_ends_where_it_was_heard() -> None:
+    """Neither end nor error ever comes: the caller gets the floor back, and the record tells what was heard."""
+    answer = "Um dois três quatro cinco seis. Sete."
+    call = Call(model=lambda _: [answer], voice=lambda _: [tone("Um dois três")[0], None])
+    call.silence(1)
+    call.says("conte")
+    call.silence(REPLY_BUDGET_S + 2)
+    [correction] = call.messages(AgentResponseCorrection)
+    assert correction.original_agent_response.startswith(correction.corrected_agent_response)
+    assert call.log("error")[0]["error_type"] == "tts_cascade_error"
+    call.says("continue")
+    call.silence(2)
+    assert call.outline()[-3:-1] == ["user: continue", f"agent: {answer}"]
+
+
+def test_a_voice_without_any_sound_is_no_voice() -> None:
+    call = Call(agent(GREETING), voice=lambda _: [])
+    call.silence(2)
+    assert isinstance(call.ended, SpeechError)

@@ -28,6 +28,7 @@ def texts(answer: str) -> list[str]:
         ("Sim, claro que posso, com prazer.", ["Sim, claro que posso,", "com prazer."]),
         ("O Dr. Silva e a Sra. Souza vêm às 3.5 horas.", ["O Dr. Silva e a Sra. Souza vêm às 3.5 horas."]),
         ("Veja:\n1. Maçã verde.\n2. Pera doce.\n", ["Veja:", "1. Maçã verde.", "2. Pera doce."]),
+        ("Olá. Eu gosto de chá, e você?", ["Olá.", "Eu gosto de chá, e você?"]),
         ("Sem ponto", ["Sem ponto"]),
         ("... Olá.", ["Olá."]),
         ("— ? !", []),

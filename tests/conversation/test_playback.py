@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from itertools import zip_longest
 
 import numpy as np
@@ -9,49 +8,18 @@ from hypothesis import strategies as st
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation.phrasing import Clause
 from serve_app.conversation.playback import (
-    CHARS_PER_SECOND,
     CHUNK_S,
     DUCK_GAIN,
     FADE_S,
     LEAD_S,
-    Alignment,
-    Piece,
     Playback,
     SpeechChunk,
 )
-
-PCM = AudioFormat.parse("pcm_16000")
-CLAUSE = Clause(0, 12, "quero um chá")
-LEVEL = 10_000
-NOISE = np.random.default_rng(1)
-
-
-def sound(seconds: float, audio_format: AudioFormat = PCM) -> SpeechChunk:
-    """A constant: what is done to its level can be read off any sample."""
-    return SpeechChunk(audio_format.encode(np.full(round(seconds * audio_format.rate), LEVEL, np.int16)))
+from tests.conversation.sounds import CLAUSE, LEVEL, PCM, pieces, playing, sound
 
 
 def levels(audio: bytes) -> np.ndarray:
     return PCM.decode(audio) / LEVEL
-
-
-def playing(seconds: float = 5.0, now: float = 100.0) -> Playback:
-    """One clause, all there, its first chunks just left."""
-    playback = Playback(PCM)
-    playback.expect(CLAUSE)
-    playback.add(CLAUSE, sound(seconds))
-    playback.whole(CLAUSE)
-    playback.close()
-    playback.release()
-    assert playback.take(now)
-    return playback
-
-
-def pieces(playback: Playback) -> Iterator[tuple[float, Piece]]:
-    """What leaves, with the moment it leaves, when `take` is called at each deadline."""
-    while (deadline := playback.deadline()) is not None and not playback.drained:
-        for piece in playback.take(deadline):
-            yield deadline, piece
 
 
 # ---- pacing
@@ -137,12 +105,13 @@ def test_sound_of_a_clause_that_is_not_expected_is_dropped() -> None:
 def test_no_sound_is_lost_doubled_or_moved(name: str, clauses: list[list[int]], waits: list[float]) -> None:
     """Clauses arrive chunk by chunk, one before each call of `take`, at any pace."""
     audio_format = AudioFormat.parse(name)
+    noise = np.random.default_rng(1)
     playback = Playback(audio_format)
     arrivals: list[tuple[Clause, bytes | None]] = []
     for number, lengths in enumerate(clauses):
         clause = Clause(10 * number, 10 * number + 9, "uma frase")
         playback.expect(clause)
-        arrivals += [(clause, NOISE.bytes(length * audio_format.bytes_per_sample)) for length in lengths]
+        arrivals += [(clause, noise.bytes(length * audio_format.bytes_per_sample)) for length in lengths]
         arrivals.append((clause, None))
     playback.release()
     left, heard, now = b"", [0], 50.0
@@ -185,11 +154,12 @@ def test_it_ducks_by_12_db_within_a_chunk_and_swells_back_in_three() -> None:
     assert swelling[0] == pytest.approx(DUCK_GAIN, abs=1e-3)
     assert np.all(np.diff(swelling) >= 0)
     assert np.max(np.abs(np.diff(swelling))) < 0.002, "no click"
+    assert swelling[[640, 1280]] == pytest.approx([0.5, 0.75], abs=1e-3), "in steps"
     assert np.all(next(leaving) == 1)
 
 
 def test_at_normal_level_sound_is_untouched() -> None:
-    noise = NOISE.bytes(2 * 16_000)
+    noise = np.random.default_rng(1).bytes(2 * 16_000)
     playback = Playback(PCM)
     playback.expect(CLAUSE)
     playback.add(CLAUSE, SpeechChunk(noise))
@@ -223,77 +193,3 @@ def test_nothing_that_was_not_released_is_faded() -> None:
     playback.expect(CLAUSE)
     playback.add(CLAUSE, sound(1))
     assert playback.fade() == b""
-
-
-# ---- what was heard
-
-
-def listen(playback: Playback, seconds: float) -> list[int]:
-    """What has been heard, every 10 ms from 100 s on, while it plays."""
-    heard = []
-    for ms in range(0, round(seconds * 1000) + 1, 10):
-        now = 100 + ms / 1000
-        playback.take(now)
-        heard.append(playback.heard(now))
-    return heard
-
-
-def test_heard_follows_the_clock_to_the_end() -> None:
-    heard = listen(playing(seconds=1.2, now=100), 1.3)
-    assert heard[0] == 0
-    assert heard == sorted(heard)
-    assert heard[60] in (5, 6), "half of the time, half of the text"
-    assert heard[119] < 12
-    assert heard[121] == 12
-
-
-def test_a_clause_known_to_be_whole_only_after_it_left_is_heard_to_its_end() -> None:
-    playback = Playback(PCM)
-    playback.expect(CLAUSE)
-    playback.add(CLAUSE, sound(0.3))
-    playback.release()
-    assert listen(playback, 0.4)[-1] < 12
-    playback.whole(CLAUSE)
-    assert playback.heard(100.41) == 12
-
-
-def test_nothing_is_heard_of_what_has_not_left() -> None:
-    playback = playing(seconds=12, now=100)
-    assert playback.heard(150) == 0, "80 ms of a character a second"
-
-
-def test_aligned_text_is_heard_as_it_sounds() -> None:
-    playback = Playback(PCM)
-    playback.expect(CLAUSE)
-    slow_start = tuple(range(900, 1500, 50))
-    playback.add(CLAUSE, SpeechChunk(sound(2).audio, Alignment(tuple(CLAUSE.text), slow_start, (50,) * 12)))
-    playback.whole(CLAUSE)
-    playback.release()
-    heard = listen(playback, 2.1)
-    assert heard[85] == 0
-    assert 5 <= heard[120] <= 7
-    assert heard[210] == 12
-
-
-def test_alignment_of_a_later_chunk_counts_from_that_chunk() -> None:
-    playback = Playback(PCM)
-    playback.expect(CLAUSE)
-    for text in ("quero ", "um chá"):
-        times = tuple(range(0, 600, 100))
-        playback.add(CLAUSE, SpeechChunk(sound(0.6).audio, Alignment(tuple(text), times, (100,) * 6)))
-    playback.whole(CLAUSE)
-    playback.close()
-    playback.release()
-    spans = [(piece.start, piece.end) for piece in playback.take(1)] + [(p.start, p.end) for _, p in pieces(playback)]
-    assert spans[0][0] == 0
-    assert spans[-1][1] == 12
-    assert [end for _, end in spans][14] == 6, "0.6 s have left: the first chunk's text"
-
-
-def test_until_its_length_is_known_a_rate_of_speech_is_assumed() -> None:
-    playback = Playback(PCM)
-    clause = Clause(5, 105, "a" * 100)
-    playback.expect(clause)
-    playback.add(clause, sound(60))
-    playback.release()
-    assert listen(playback, 1.0)[-1] == pytest.approx(5 + CHARS_PER_SECOND, abs=1)

@@ -75,7 +75,7 @@ MALFORMED = {
     "base64 of URLs": '{"user_audio_chunk":"-_-_"}',
     "lone surrogate": '{"type":"user_message","text":"\ud800"}',
     "nested too deep": '{"type":"pong","x":' + "[" * 100_000 + "]" * 100_000 + "}",
-    "oversize": json.dumps({"user_audio_chunk": "A" * protocol.MAX_MESSAGE_BYTES}),
+    "oversize": json.dumps({"user_audio_chunk": "A" * protocol.LONGEST_MESSAGE}),
 }
 
 

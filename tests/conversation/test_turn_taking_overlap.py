@@ -137,3 +137,12 @@ def test_an_agent_that_may_not_be_interrupted_is_not() -> None:
     ear.voice(1000)
     ear.quiet(300)
     assert [type(d) for d in ear.words()] == [TakeTurn]
+
+
+def test_speech_that_goes_on_when_the_overlap_must_be_decided_interrupts() -> None:
+    """Noise opened the gate long before: of the 350 ms only the last 140 are speech."""
+    ear = speaking()
+    began = ear.ms
+    ear.noise(200)
+    ear.voice(160)
+    assert [(ms - began, type(d)) for ms, d in ear.taken if ms > began][-1] == (360, Interrupt)

@@ -204,6 +204,19 @@ def test_a_cancelled_task_leaves_the_voice_usable(say: Say) -> None:
     with_a_voice_of_its_own(scenario)
 
 
+@pytest.mark.parametrize("steps", range(6))
+def test_a_caller_who_leaves_at_the_very_first_leaves_the_voice_usable(steps: int) -> None:
+    async def scenario(voice: EspeakVoice) -> None:
+        first = asyncio.create_task(said(voice, ENGLISH))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        assert samples(await said(voice, ENGLISH)).any()
+
+    with_a_voice_of_its_own(scenario)
+
+
 def test_a_crash_costs_one_clause(say: Say) -> None:
     undisturbed = say(ENGLISH)
 

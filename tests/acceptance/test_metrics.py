@@ -1,0 +1,34 @@
+"""What Prometheus sees of a conversation, on the node's own endpoint."""
+
+import asyncio
+import base64
+import json
+import re
+import time
+import urllib.request
+
+from websockets.asyncio.client import connect
+
+from tests.acceptance.server import Server
+
+EXPORTED_WITHIN_S = 30.0  # Ray's processes report every few seconds
+
+
+def test_the_wait_of_audio_is_exported(server: Server) -> None:
+    async def call() -> None:
+        async with connect(f"{server.ws_url}/v1/convai/conversation?agent_id=default") as ws:
+            await ws.send(json.dumps({"user_audio_chunk": base64.b64encode(bytes(640)).decode()}))
+            await ws.recv()
+
+    asyncio.run(call())
+    deadline = time.monotonic() + EXPORTED_WITHIN_S
+    while not re.search(r"^ray_hello_audio_wait_ms_count\{.*\} [1-9]", exposition(server), re.MULTILINE):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def exposition(server: Server) -> str:
+    [port] = (server.data_dir / "run" / "session_latest").glob("metrics_export_port_*")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port.read_text()}/metrics") as response:
+        text: str = response.read().decode()
+    return text

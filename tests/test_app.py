@@ -1,0 +1,55 @@
+"""Which parts the environment chooses, and whose key goes where."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from deployments.whisper import RemoteTranscriber
+from serve_app.app import choose_model, choose_transcriber
+from serve_app.providers.chat import ChatModel
+from serve_app.providers.groq_stt import GroqTranscriber
+from serve_app.providers.offline_agent import OfflineAgent
+from serve_app.settings import Settings
+
+GROQ = {"GROQ_API_KEY": "gsk_ours"}
+
+
+def settings(**environ: str) -> Settings:
+    return Settings.from_environment({"DATABASE_URL": "postgresql://", **environ})
+
+
+def handle() -> Any:
+    return object()  # is kept, not called
+
+
+def chat_model(**environ: str) -> tuple[str, str, str]:
+    """(base URL, key, model) of the chat model that is chosen."""
+    model = choose_model(settings(**environ))
+    assert isinstance(model, ChatModel)
+    client = model._client
+    asyncio.run(model.aclose())
+    return str(client.base_url), client.api_key, model._model
+
+
+def test_without_keys_all_is_local() -> None:
+    assert isinstance(choose_model(settings()), OfflineAgent)
+    assert isinstance(choose_transcriber(settings(), handle()), RemoteTranscriber)
+
+
+def test_groqs_key_switches_hearing_and_thinking_on() -> None:
+    assert isinstance(choose_transcriber(settings(**GROQ), handle()), GroqTranscriber)
+    url, key, model = chat_model(**GROQ)
+    assert (url, key) == ("https://api.groq.com/openai/v1/", "gsk_ours")
+    assert model == "openai/gpt-oss-120b"
+
+
+def test_groq_may_live_elsewhere() -> None:
+    url, _, _ = chat_model(**GROQ, GROQ_BASE_URL="http://127.0.0.1:9")
+    assert url == "http://127.0.0.1:9/openai/v1/"
+
+
+@pytest.mark.parametrize(("given", "key"), [({}, "none"), ({"LLM_API_KEY": "theirs"}, "theirs")])
+def test_another_endpoint_never_gets_groqs_key(given: dict[str, str], key: str) -> None:
+    environ = {**GROQ, **given, "LLM_BASE_URL": "http://127.0.0.1:9/v1", "LLM_MODEL": "m"}
+    assert chat_model(**environ) == ("http://127.0.0.1:9/v1/", key, "m")
