@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import httpx
 import numpy as np
 from elevenlabs import ElevenLabs
 from elevenlabs.conversational_ai.conversation import AudioInterface, Conversation
@@ -79,11 +80,11 @@ class Caller:
     said: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     corrections: list[tuple[str, str]] = field(default_factory=list)
-    disconnected: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Caller":
         self.microphone = Microphone()
-        self.client = ElevenLabs(base_url=self.url, api_key="unused")
+        self._http = httpx.Client()
+        self.client = ElevenLabs(base_url=self.url, api_key="unused", httpx_client=self._http)
         self.conversation = Conversation(
             client=self.client,
             agent_id=self.agent_id,
@@ -94,14 +95,20 @@ class Caller:
             callback_agent_response_correction=lambda original, corrected: self.corrections.append(
                 (original, corrected)
             ),
-            callback_end_session=self.disconnected.set,
         )
         self.conversation.start_session()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.conversation.end_session()
-        self.conversation_id = self.conversation.wait_for_session_end()
+        self._http.close()
+
+    def hang_up(self) -> str:
+        """End the call; its id."""
+        self.conversation.end_session()
+        conversation_id = self.conversation.wait_for_session_end()
+        assert conversation_id
+        return conversation_id
 
     def until(self, what: Callable[[], bool], seconds: float = 15.0) -> None:
         deadline = time.monotonic() + seconds

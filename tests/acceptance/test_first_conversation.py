@@ -63,13 +63,14 @@ def test_three_turns_with_a_barge_in(server: Server, recogniser: WhisperEngine, 
         caller.until_quiet()
         assert words(recognised(recogniser, microphone.agent_samples(answered), language)) == words(caller.answers[-1])
 
-    check_record(caller, [small_talk, question, interruption], corrected)
+        check_record(caller, [small_talk, question, interruption], corrected)
 
 
 def check_record(caller: Caller, said: list[str], corrected: str) -> None:
     """The finished call, read back through the official client."""
+    conversation_id = caller.hang_up()
     deadline = time.monotonic() + 5
-    while (record := read(caller)).status != "done":
+    while (record := read(caller, conversation_id)).status != "done":
         assert time.monotonic() < deadline, record.status
         time.sleep(0.1)
     turns = [(turn.role, turn.message) for turn in record.transcript]
@@ -80,9 +81,8 @@ def check_record(caller: Caller, said: list[str], corrected: str) -> None:
     assert record.metadata.call_duration_secs > 5
 
 
-def read(caller: Caller) -> Any:
-    assert caller.conversation_id is not None
-    return caller.client.conversational_ai.conversations.get(caller.conversation_id)
+def read(caller: Caller, conversation_id: str) -> Any:
+    return caller.client.conversational_ai.conversations.get(conversation_id)
 
 
 def recognised(recogniser: WhisperEngine, samples: NDArray[np.int16], language: str) -> str:
