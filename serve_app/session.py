@@ -18,18 +18,9 @@ from serve_app.audio.pcm import AudioFormat
 from serve_app.audio.recording import Recording
 from serve_app.audio.resample import Resampler
 from serve_app.conversation import protocol
+from serve_app.conversation.actions import Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.conversation import (
-    Actions,
-    Conversation,
-    End,
-    Log,
-    Send,
-    Speak,
-    Stop,
-    StopRecognising,
-    Think,
-)
+from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.turn_taking import Judge, Recognise
 from serve_app.errors import HelloError, InvalidMessage, ProviderError, Unavailable
 from serve_app.ports import ConversationLog, LanguageModel, LogEvent, Speaker, Transcriber, TurnJudge

@@ -4,16 +4,15 @@ It joins turn-taking (who), dialogue (what), replies (how it sounds) and the wir
 session does, and reports back under the id that the action carried. Reports about what is gone are ignored.
 """
 
-from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import protocol, turn_taking
+from serve_app.conversation.actions import Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.dialogue import Dialogue, Message, Transcript
+from serve_app.conversation.dialogue import Dialogue, Transcript
+from serve_app.conversation.heartbeat import Heartbeat
 from serve_app.conversation.lines import line
 from serve_app.conversation.playback import SpeechChunk
 from serve_app.conversation.reply import Reply
@@ -26,58 +25,6 @@ UNSURE_SILENCE_S = 0.350
 """The pause that ends a turn, and when the judge doubts that it did."""
 REPLY_BUDGET_S = 10.0
 """An answer without a (further) sound for this long has failed: providers have tighter budgets of their own."""
-FIRST_PING_S = 1.0
-PING_EVERY_S = 15.0
-
-
-# ---- actions
-
-
-class Send(msgspec.Struct, frozen=True):
-    message: protocol.ServerMessage
-
-
-class StopRecognising(msgspec.Struct, frozen=True):
-    """The recognition that runs, if any, is void."""
-
-
-class Think(msgspec.Struct, frozen=True):
-    """Ask the language model; report tokens, the end or the failure under `reply`."""
-
-    reply: int
-    messages: Sequence[Message]
-    language: str
-
-
-class Speak(msgspec.Struct, frozen=True):
-    """Ask the voice for one clause; report chunks, the end or the failure under `reply` and `clause`."""
-
-    reply: int
-    clause: int
-    text: str
-    language: str
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """End all work for this reply, at once."""
-
-    reply: int
-
-
-class Log(msgspec.Struct, frozen=True):
-    kind: str
-    data: dict[str, Any]
-
-
-class End(msgspec.Struct, frozen=True):
-    """The conversation is over; the caller is told why."""
-
-    error: HelloError
-
-
-Action = Send | Recognise | StopRecognising | Judge | Think | Speak | Stop | Log | End
-Actions = list[Action]
-
 _NOTHING: Actions = []
 
 
@@ -101,10 +48,7 @@ class Conversation:
         self._transcript: Transcript | None = None
         self._reply_due: float | None = None
         self._event_id = 0
-        self._next_ping = float("inf")
-        self._pinged: dict[int, float] = {}
-        self._pongs = 0
-        self._ping_ms: int | None = None
+        self._heartbeat = Heartbeat()
         self._actions: Actions = []
 
     # ---- the caller
@@ -115,7 +59,8 @@ class Conversation:
         if override and override.conversation and override.conversation.client_events is not None:
             self._events = frozenset(override.conversation.client_events)
         self._turns.interruptible = protocol.Interruption.TYPE in self._events
-        self._opened, self._next_ping = now, now + FIRST_PING_S
+        self._opened = now
+        self._heartbeat.start(now)
         source = initiation.source_info or {}
         self._log(
             "started",
@@ -140,7 +85,7 @@ class Conversation:
         """Anything but audio (see `hear`)."""
         match message:
             case protocol.Pong(event_id):
-                self._note_pong(event_id, now)
+                self._heartbeat.pong(event_id, now)
             case protocol.UserMessage(text) if text and text.strip():
                 self._decided(self._turns.typed(), now)
                 self._metrics = TurnMetrics(caller_stopped=now, decided=now)
@@ -229,7 +174,7 @@ class Conversation:
     def deadline(self) -> float:
         """When `tick` must be called if nothing else happens first."""
         playing = self._reply.playback.deadline() if self._reply else None
-        wakes = (self._next_ping, self._turns.deadline(), playing, self._reply_due)
+        wakes = (self._heartbeat.due, self._turns.deadline(), playing, self._reply_due)
         return min(wake for wake in wakes if wake is not None)
 
     def tick(self, now: float) -> Actions:
@@ -239,8 +184,9 @@ class Conversation:
             self._play(self._reply, now)
         if self._reply_due is not None and now >= self._reply_due:
             self._give_up(now)
-        if now >= self._next_ping:
-            self._ping(now)
+        if now >= self._heartbeat.due:
+            event_id = self._send_with_id(lambda i: protocol.Ping(i, self._heartbeat.ping_ms))
+            self._heartbeat.ping(event_id, now)
         return self._done()
 
     # ---- what turn-taking decides
@@ -436,23 +382,6 @@ class Conversation:
 
     def _current(self, reply_id: int) -> Reply | None:
         return self._reply if self._reply and self._reply.id == reply_id else None
-
-    # ---- the line
-
-    def _ping(self, now: float) -> None:
-        self._next_ping = now + PING_EVERY_S
-        ping_ms = self._ping_ms
-        event_id = self._send_with_id(lambda i: protocol.Ping(i, ping_ms))
-        self._pinged = {event_id: now}
-
-    def _note_pong(self, event_id: int, now: float) -> None:
-        """The first round trip is not the line's: clients queue it behind the opening of their audio devices."""
-        sent = self._pinged.pop(event_id, None)
-        if sent is None:
-            return
-        self._pongs += 1
-        if self._pongs > 1:
-            self._ping_ms = round((now - sent) * 1000)
 
     # ---- out
 

@@ -17,20 +17,11 @@ from typing import TypeVar
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.conversation import protocol
+from serve_app.conversation.actions import Action, Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent, ConversationConfig, Events, Persona, Prompt
-from serve_app.conversation.conversation import (
-    Action,
-    Actions,
-    Conversation,
-    End,
-    Log,
-    Send,
-    Speak,
-    Stop,
-    StopRecognising,
-    Think,
-)
-from serve_app.conversation.dialogue import Transcript
+from serve_app.conversation.conversation import Conversation
+from serve_app.conversation.dialogue import Message, Transcript
+from serve_app.conversation.lines import line
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
 from serve_app.conversation.protocol import ServerMessage
 from serve_app.conversation.turn_taking import Judge, Judgement, Recognise
@@ -46,6 +37,11 @@ LEVEL = 8000
 Kind = TypeVar("Kind", bound=ServerMessage)
 Piece = str | bytes | HelloError | None
 """What a model or a voice brings: text or audio, its failure, or None for nothing more, ever."""
+
+
+GREETING = "Olá, em que posso ajudar?"
+NOT_HEARD = line("not_heard", "pt")
+TROUBLE = line("trouble", "pt")
 
 
 def agent(first_message: str = "", *, prompt: str = "", events: Sequence[str] | None = None) -> Agent:
@@ -294,3 +290,12 @@ def _told(message: ServerMessage) -> str:
             return f"heard: {heard}"
         case _:
             return message.TYPE
+
+
+def conversation_of(call: Call) -> list[Message]:
+    """What the language model was told last."""
+    return list(call.thought[-1].messages)
+
+
+def seconds(message: protocol.Audio) -> float:
+    return len(message.audio_base_64) / 32_000

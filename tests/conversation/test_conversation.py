@@ -6,13 +6,9 @@ import pytest
 
 from serve_app.audio.detector import Frame
 from serve_app.conversation import protocol
-from serve_app.conversation.conversation import (
-    FIRST_PING_S,
-    PING_EVERY_S,
-    Conversation,
-)
+from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.lines import line
+from serve_app.conversation.heartbeat import FIRST_PING_S, PING_EVERY_S
 from serve_app.conversation.protocol import (
     Audio,
     ConfigOverride,
@@ -23,21 +19,7 @@ from serve_app.conversation.protocol import (
     ServerMessage,
     UserTranscript,
 )
-from tests.conversation.score import Call, agent
-
-GREETING = "Olá, em que posso ajudar?"
-NOT_HEARD = line("not_heard", "pt")
-TROUBLE = line("trouble", "pt")
-
-
-def conversation_of(call: Call) -> list[Message]:
-    """What the language model was told last."""
-    return list(call.thought[-1].messages)
-
-
-def seconds(message: Audio) -> float:
-    return len(message.audio_base_64) / 32_000
-
+from tests.conversation.score import GREETING, Call, agent, conversation_of, seconds
 
 # ---- a call that goes well
 

@@ -3,24 +3,9 @@
 import pytest
 
 from serve_app.conversation.conversation import REPLY_BUDGET_S
-from serve_app.conversation.dialogue import Message
-from serve_app.conversation.lines import line
 from serve_app.conversation.protocol import AgentResponseCorrection, Audio
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
-from tests.conversation.score import Call, Piece, agent, tone
-
-GREETING = "Olá, em que posso ajudar?"
-NOT_HEARD = line("not_heard", "pt")
-TROUBLE = line("trouble", "pt")
-
-
-def conversation_of(call: Call) -> list[Message]:
-    """What the language model was told last."""
-    return list(call.thought[-1].messages)
-
-
-def seconds(message: Audio) -> float:
-    return len(message.audio_base_64) / 32_000
+from tests.conversation.score import GREETING, NOT_HEARD, TROUBLE, Call, Piece, agent, seconds, tone
 
 
 def test_a_model_that_fails_is_apologised_for() -> None:

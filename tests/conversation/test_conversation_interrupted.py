@@ -3,7 +3,6 @@
 import pytest
 
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.lines import line
 from serve_app.conversation.playback import CHUNK_S, FADE_S
 from serve_app.conversation.protocol import (
     AgentResponse,
@@ -14,20 +13,7 @@ from serve_app.conversation.protocol import (
 )
 from serve_app.conversation.turn_taking import Judgement
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
-from tests.conversation.score import LEVEL, Call, agent
-
-GREETING = "Olá, em que posso ajudar?"
-NOT_HEARD = line("not_heard", "pt")
-TROUBLE = line("trouble", "pt")
-
-
-def conversation_of(call: Call) -> list[Message]:
-    """What the language model was told last."""
-    return list(call.thought[-1].messages)
-
-
-def seconds(message: Audio) -> float:
-    return len(message.audio_base_64) / 32_000
+from tests.conversation.score import GREETING, LEVEL, Call, agent, conversation_of, seconds
 
 
 def interrupted() -> Call:
