@@ -2,16 +2,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from speech_samples import HUMAN_CLIPS, human_clip, say
 
 from serve_app.audio.detector import Frame, FrameDetector
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.audio.pcm import level_db
+from tests.audio.human_speech import HUMAN_CLIPS, human_clip
+from tests.espeak import render
 
 MS = RATE // 1000
 BUFFER = 250 * MS  # what the turn-taker waits at least: voiced runs closer than this are one region
 WARM_UP = 800 * MS
 
+RATE_OF_SPEECH = 175  # words a minute: espeak-ng's own
 PHRASES = [
     ("pt-br", "sim"),
     ("pt-br", "sete"),
@@ -139,7 +141,7 @@ def test_the_floor_rises_to_steady_noise(name: str) -> None:
 
 @pytest.mark.parametrize(("voice", "text"), PHRASES)
 def test_a_phrase_is_one_region_with_a_true_start_and_a_sharp_end(voice: str, text: str) -> None:
-    speech = say(text, voice)
+    speech = render(text, voice[:2], RATE_OF_SPEECH, voice)
     [(start, end)] = regions(judge(on_a_line(speech)))
     audible = np.flatnonzero(levels(speech) > -60) * 10 * MS
     assert abs(start - WARM_UP - audible[0]) <= 40 * MS
@@ -149,13 +151,13 @@ def test_a_phrase_is_one_region_with_a_true_start_and_a_sharp_end(voice: str, te
 
 @pytest.mark.parametrize(("voice", "text"), PHRASES)
 def test_the_gate_opens_in_time_to_duck(voice: str, text: str) -> None:
-    speech = say(text, voice)
+    speech = render(text, voice[:2], RATE_OF_SPEECH, voice)
     gate = next(frame.end for frame in judge(on_a_line(speech)) if frame.gate)
     assert gate - WARM_UP <= sustained(speech, 25)[0] + 80 * MS
 
 
 def test_each_phrase_of_a_call_has_its_onset() -> None:
-    phrase = on_a_line(say("quero marcar uma consulta", "pt-br"))
+    phrase = on_a_line(render("quero marcar uma consulta", "pt", RATE_OF_SPEECH))
     frames = judge(np.tile(phrase, 3))
     starts = [start - WARM_UP for start, _ in regions(frames)]
     assert [round(start / len(phrase)) for start in starts] == [0, 1, 2]
@@ -163,7 +165,7 @@ def test_each_phrase_of_a_call_has_its_onset() -> None:
 
 
 def test_speech_in_a_noisy_room_is_found_once_the_floor_is_known() -> None:
-    speech = say("quero marcar uma consulta", "pt-br")
+    speech = render("quero marcar uma consulta", "pt", RATE_OF_SPEECH)
     call = np.concatenate([np.zeros(2 * RATE), speech, np.zeros(RATE)])
     [(start, end)] = regions(judge(as_int16(call + noise(len(call), -45))))
     first, last = sustained(speech, 20)
@@ -172,20 +174,20 @@ def test_speech_in_a_noisy_room_is_found_once_the_floor_is_known() -> None:
 
 
 def test_speech_from_the_first_sample_is_not_lost() -> None:
-    speech = say("quero marcar uma consulta", "pt-br")
+    speech = render("quero marcar uma consulta", "pt", RATE_OF_SPEECH)
     [(start, _)] = regions(judge(np.append(speech, np.zeros(RATE, np.int16))))
     assert start <= 40 * MS
 
 
 def test_a_word_over_before_it_is_confirmed_is_still_reported() -> None:
-    blip = say("a", "pt-br")[: 40 * MS]
+    blip = render("a", "pt", RATE_OF_SPEECH)[: 40 * MS]
     [frame] = [frame for frame in judge(on_a_line(blip)) if frame.voiced]
     assert not frame.loud
     assert frame.onset == WARM_UP
 
 
 def test_the_room_after_a_voice_is_not_the_voice() -> None:
-    speech = say("quero marcar uma consulta", "pt-br")
+    speech = render("quero marcar uma consulta", "pt", RATE_OF_SPEECH)
     last = sustained(speech, 20)[1]
     room = noise(400 * MS, np.percentile(levels(speech), 99) - 40)
     [(_, end)] = regions(judge(on_a_line(np.append(speech[:last], room))))
@@ -193,7 +195,7 @@ def test_the_room_after_a_voice_is_not_the_voice() -> None:
 
 
 def test_a_dc_offset_changes_little() -> None:
-    speech = say("quero marcar uma consulta", "pt-br") // 2
+    speech = render("quero marcar uma consulta", "pt", RATE_OF_SPEECH) // 2
     [(start, end)] = regions(judge(on_a_line(speech)))
     [(shifted_start, shifted_end)] = regions(judge(on_a_line(speech - np.int16(0.15 * 32768))))
     assert abs(start - shifted_start) <= FRAME_SAMPLES
@@ -206,7 +208,7 @@ def test_frames_count_the_call() -> None:
 
 
 def test_two_calls_do_not_hear_each_other() -> None:
-    call = on_a_line(say("fala comigo amanhã", "pt-br"))
+    call = on_a_line(render("fala comigo amanhã", "pt", RATE_OF_SPEECH))
     one, other = FrameDetector(), FrameDetector()
     both = []
     for frame in call[: len(call) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES):

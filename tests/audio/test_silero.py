@@ -1,8 +1,8 @@
 import numpy as np
 from faster_whisper.vad import get_vad_model
-from speech_samples import say
 
 from serve_app.audio.silero import WINDOW_SAMPLES, Silero
+from tests.espeak import render
 
 
 def windows(samples: np.ndarray) -> np.ndarray:
@@ -10,7 +10,7 @@ def windows(samples: np.ndarray) -> np.ndarray:
     return wave[: len(wave) // WINDOW_SAMPLES * WINDOW_SAMPLES].reshape(-1, WINDOW_SAMPLES)
 
 
-SPEECH = windows(say("quero marcar uma consulta para amanhã", "pt-br"))
+SPEECH = windows(render("quero marcar uma consulta para amanhã", "pt"))
 
 
 def test_streaming_equals_the_batch_code_of_the_wheel() -> None:
