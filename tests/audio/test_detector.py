@@ -146,7 +146,7 @@ def test_a_phrase_is_one_region_with_a_true_start_and_a_sharp_end(voice: str, te
     audible = np.flatnonzero(levels(speech) > -60) * 10 * MS
     assert abs(start - WARM_UP - audible[0]) <= 40 * MS
     assert end - WARM_UP <= sustained(speech, 40)[1] + 60 * MS
-    assert end - WARM_UP >= sustained(speech, 15)[1]
+    assert end - WARM_UP > sustained(speech, 15)[1] - FRAME_SAMPLES  # sound that only begins a frame may not fill it
 
 
 @pytest.mark.parametrize(("voice", "text"), PHRASES)
