@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from fasteners import InterProcessLock
+
 from serve_app.errors import ConfigurationError, StoreError
 
 with warnings.catch_warnings():
@@ -96,6 +98,8 @@ def _set_aside(pgdata: Path) -> None:
 
 def _started(pgdata: Path) -> PostgresServer:
     _forget_dead_server(pgdata)
+    # The library's lock is one file in /tmp, which is that user's who ran it first: nobody else could start a server.
+    PostgresServer._lock = InterProcessLock(pgdata.with_name("library.lock"))  # noqa: SLF001
     server = get_server(pgdata, cleanup_mode=None, start=False)
     deadline = time.monotonic() + START_SECONDS
     while True:
