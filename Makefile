@@ -21,7 +21,7 @@ run: setup
 
 talk: setup
 	@test -n '$(WAV)' || { echo 'Which recording? make talk WAV=file.wav'; exit 2; }
-	@$(BIN)/python -m serve_app.talk '$(WAV)'
+	@$(BIN)/python -m serve_app.talk '$(WAV)' --url ws://127.0.0.1:$(or $(PORT),8000)
 
 test: setup
 	@$(BIN)/python -m pytest
