@@ -278,6 +278,7 @@ class Session:
         try:
             transcript = await self._parts.transcriber.transcribe(pcm, language=None)
         except ProviderError as e:
+            self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))
         else:
             self._perform(self._conversation.recognised(action.id, transcript, self._now()))
@@ -297,6 +298,7 @@ class Session:
                 async for piece in pieces:
                     self._perform(self._conversation.token(action.reply, piece, self._now()))
         except ProviderError as e:
+            self._warn(e)
             self._perform(self._conversation.answer_failed(action.reply, e, self._now()))
         else:
             self._perform(self._conversation.answered(action.reply, self._now()))
@@ -310,9 +312,14 @@ class Session:
                 async for chunk in chunks:
                     self._perform(self._conversation.spoken(action.reply, action.clause, chunk, self._now()))
         except ProviderError as e:
+            self._warn(e)
             self._perform(self._conversation.speech_failed(action.reply, action.clause, e, self._now()))
         else:
             self._perform(self._conversation.clause_spoken(action.reply, action.clause, self._now()))
+
+    def _warn(self, error: ProviderError) -> None:
+        """For operators. The message is ours and holds nothing of the conversation; its cause might, and stays out."""
+        logger.warning("conversation %s: %s", self.id, error.message)
 
     # ---- tasks
 

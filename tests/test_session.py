@@ -5,6 +5,7 @@ import json
 import pytest
 
 from serve_app.audio.framing import RATE
+from serve_app.conversation.turn_taking import LEAD_IN
 from serve_app.errors import TranscriptionError
 from serve_app.ports import Judgement
 from serve_app.session import WAIT_FOR_INITIATION_S
@@ -37,7 +38,7 @@ def test_the_voice_plays_without_a_gap() -> None:
 def test_the_recogniser_gets_what_was_said_and_little_else() -> None:
     call = play(a_turn)
     spoken = len(speech()) / RATE
-    assert spoken - 0.25 < len(call.transcriber.heard[-1]) / 2 / RATE < spoken + 0.25
+    assert spoken - 0.25 < len(call.transcriber.heard[-1]) / 2 / RATE - LEAD_IN / RATE < spoken + 0.25
 
 
 def test_the_voice_gets_clause_by_clause_in_the_agents_voice() -> None:

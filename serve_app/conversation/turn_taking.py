@@ -25,6 +25,8 @@ from serve_app.audio.framing import RATE
 
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
+LEAD_IN = int(0.100 * RATE)
+"""Audio before the onset that the recogniser gets too: the detector may be 60 ms late on a soft start."""
 RECOGNISE_EVERY = int(0.400 * RATE)
 """At most one recognition in this much audio: every gap between words would be one otherwise."""
 JUDGE_PAUSE_AFTER = int(0.200 * RATE)
@@ -320,7 +322,7 @@ class TurnTaking:
         self._asked = True
         self._recognition += 1
         self._recognised_at = self._end
-        return [Recognise(self._recognition, self._onset, self._end)]
+        return [Recognise(self._recognition, max(0, self._onset - LEAD_IN), self._end)]
 
     def _void_recognition(self) -> None:
         self._recognition += 1

@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from serve_app.conversation.turn_taking import (
+    LEAD_IN,
     Decision,
     Discard,
     Duck,
@@ -81,7 +82,7 @@ def test_a_turn_is_recognised_at_40_ms_of_quiet_judged_at_200_and_taken_after_25
     onset, end = 500 * MS, stopped_ms * MS
     *before, (taken, decision) = [(ms - stopped_ms, decision) for ms, decision in ear.taken]
     assert before == [
-        (40, Recognise(ear.turns.recognition, onset, end + 40 * MS)),
+        (40, Recognise(ear.turns.recognition, onset - LEAD_IN, end + 40 * MS)),
         (60, Prepare()),
         (200, Judge(end + 200 * MS)),
     ]
@@ -93,7 +94,7 @@ def test_the_onset_is_the_detectors_not_the_frames() -> None:
     ear = listening()
     ear.voice(600, late=160)
     [(_, recognise)] = ear.quiet(40)
-    assert recognise == Recognise(ear.turns.recognition, 500 * MS, 1140 * MS)
+    assert recognise == Recognise(ear.turns.recognition, 500 * MS - LEAD_IN, 1140 * MS)
 
 
 def test_a_turn_that_the_judge_calls_unfinished_waits_350_ms() -> None:
@@ -137,7 +138,7 @@ def test_the_caller_who_goes_on_in_a_pause_is_one_turn() -> None:
     ear.words()
     assert ear.voice(500) == [(ear.ms - 480, Discard())]
     ear.quiet(60)
-    assert [d.start for _, d in ear.taken if isinstance(d, Recognise)] == [500 * MS, 500 * MS]
+    assert [d.start for _, d in ear.taken if isinstance(d, Recognise)] == [500 * MS - LEAD_IN, 500 * MS - LEAD_IN]
     ear.words()
     ear.quiet(300)
     assert [type(d) for _, d in ear.taken].count(TakeTurn) == 1

@@ -1,6 +1,7 @@
 from serve_app.audio.framing import FRAME_SAMPLES
 from serve_app.conversation.turn_taking import (
     JUDGE_WITHIN,
+    LEAD_IN,
     Duck,
     Interrupt,
     Judge,
@@ -100,7 +101,7 @@ def test_what_interrupts_is_part_of_the_next_turn() -> None:
     began = ear.ms
     ear.voice(800)
     ear.quiet(60)
-    assert [d.start for _, d in ear.taken if isinstance(d, Recognise)][-1] == began * MS
+    assert [d.start for _, d in ear.taken if isinstance(d, Recognise)][-1] == began * MS - LEAD_IN
 
 
 def test_an_interruption_without_words_is_owed_an_answer() -> None:
