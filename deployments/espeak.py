@@ -45,7 +45,7 @@ class EspeakVoice:
 
     def __init__(self) -> None:
         if importlib.util.find_spec("espeakng_loader") is None:
-            raise ConfigurationError("the local voice needs espeak-ng: pip install 'automagik-hello[voice]'")
+            raise ConfigurationError("the local voice needs espeak-ng: pip install espeakng-loader")
         self._child = _Process()
 
     def describe(self) -> str:

@@ -97,5 +97,6 @@ def choose_model(settings: Settings) -> LanguageModel:
         key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
         return ChatModel(settings.llm_base_url, key, settings.llm_model)
     if secret := settings.llm_api_key or settings.groq_api_key:
-        return ChatModel(f"{settings.groq_base_url}/openai/v1", secret.get_secret_value(), settings.llm_model)
+        groq = f"{settings.groq_base_url.rstrip('/')}/openai/v1"
+        return ChatModel(groq, secret.get_secret_value(), settings.llm_model)
     return OfflineAgent()

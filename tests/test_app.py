@@ -44,8 +44,9 @@ def test_groqs_key_switches_hearing_and_thinking_on() -> None:
     assert model == "openai/gpt-oss-120b"
 
 
-def test_groq_may_live_elsewhere() -> None:
-    url, _, _ = chat_model(**GROQ, GROQ_BASE_URL="http://127.0.0.1:9")
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "http://127.0.0.1:9/"])
+def test_groq_may_live_elsewhere(base_url: str) -> None:
+    url, _, _ = chat_model(**GROQ, GROQ_BASE_URL=base_url)
     assert url == "http://127.0.0.1:9/openai/v1/"
 
 

@@ -116,7 +116,8 @@ class Caller:
             assert time.monotonic() < deadline, f"did not happen within {seconds} s: {self}"
             time.sleep(0.02)
 
-    def until_quiet(self, seconds: float = 1.0) -> None:
-        """Until the agent has said something and then nothing for so long."""
-        self.until(lambda: bool(self.microphone.heard), 20)
-        self.until(lambda: time.monotonic() - self.microphone.heard[-1][0] > seconds, 60)
+    def until_answered(self, since: float = 0.0, quiet: float = 1.0) -> None:
+        """Until the agent has made a sound since that moment, and then none for `quiet` seconds."""
+        heard = self.microphone.heard
+        self.until(lambda: bool(heard) and heard[-1][0] > since, 20)
+        self.until(lambda: time.monotonic() - heard[-1][0] > quiet, 60)

@@ -1,4 +1,7 @@
-"""One server for all acceptance tests of a run: the real thing, started as `make run` starts it."""
+"""One server for all acceptance tests of a run: the real thing, started as `make run` starts it.
+
+It lives as long as this package's tests: beside the others, Ray would keep two cores too busy for tests that wait.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ import pytest
 from tests.acceptance.server import Server, running_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="hello-") as folder, running_server(Path(folder)) as running:
         yield running

@@ -32,13 +32,13 @@ def test_three_turns_with_a_barge_in(server: Server, recogniser: WhisperEngine, 
     small_talk, question, interruption = LANGUAGES[language]
     with Caller(server.url) as caller:
         microphone = caller.microphone
-        caller.until_quiet()
+        caller.until_answered()
         assert caller.answers, "the agent greets"
 
         microphone.say(render(small_talk, language))
         caller.until(lambda: caller.said == [small_talk])
         asked = microphone.spoke_until
-        caller.until_quiet()
+        caller.until_answered(asked)
         assert microphone.voiced_since(asked)
         assert words(recognised(recogniser, microphone.agent_samples(asked), language)) == words(caller.answers[-1])
 
@@ -60,7 +60,7 @@ def test_three_turns_with_a_barge_in(server: Server, recogniser: WhisperEngine, 
         answered = microphone.spoke_until
         leftover = microphone.agent_samples(stopped, answered)
         assert len(leftover) <= 0.060 * RATE, "one fade of the old answer, then nothing of it"
-        caller.until_quiet()
+        caller.until_answered(answered)
         assert words(recognised(recogniser, microphone.agent_samples(answered), language)) == words(caller.answers[-1])
 
         check_record(caller, [small_talk, question, interruption], corrected)

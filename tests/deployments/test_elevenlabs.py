@@ -193,7 +193,7 @@ def test_breaking_off_closes_the_socket_without_waiting(server: FakeElevenLabs) 
         async with aclosing(voice.speak(LONG, language="en", voice_id="v", audio_format="pcm_16000")) as chunks:
             await anext(chunks)
             began = time.monotonic()
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 0.5
         await until(server.received[0].closed.is_set)
 
     with_voice(server.url, scenario)

@@ -275,7 +275,7 @@ def test_the_child_dies_with_its_parent() -> None:
 
 def test_without_espeak_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"pip install 'automagik-hello\[voice\]'"):
+    with pytest.raises(ConfigurationError, match="pip install espeakng-loader"):
         EspeakVoice()
 
 

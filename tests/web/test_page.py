@@ -107,7 +107,7 @@ def test_interruption_is_heard_and_shown(devtools: str) -> None:
             await page.until("talk.interruptions === 1")
             at_interruption = await page.evaluate("talk.heard.played")
             await page.until("document.querySelector('del')")
-            await page.until("talk.heard.queued === 0 && talk.heard.level < 0.001", seconds=0.3)
+            await page.until("talk.heard.queued === 0 && talk.heard.level < 0.001", seconds=1.0)
             # the ramp and the fade, and what the last report before the interruption had not counted
             assert await page.evaluate("talk.heard.played") - at_interruption < 0.01 + 0.06 + 0.08
 
