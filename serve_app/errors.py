@@ -61,4 +61,4 @@ class SpeechError(ProviderError):
 
 
 class StoreError(ProviderError):
-    error_type = "unknown"
+    pass

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message, Transcript
 from serve_app.conversation.playback import Alignment, SpeechChunk
-from serve_app.conversation.turn_taking import Judgement
 
 __all__ = [
     "Alignment",

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
+from serve_app.conversation.decisions import Judge, Recognise
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.protocol import ServerMessage
-from serve_app.conversation.turn_taking import Judge, Recognise
 from serve_app.errors import HelloError
 
 

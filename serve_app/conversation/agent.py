@@ -2,6 +2,7 @@
 
 import msgspec
 
+# ElevenLabs' default leaves the correction out; without it a client shows what was never heard.
 DEFAULT_CLIENT_EVENTS = (
     "audio",
     "interruption",

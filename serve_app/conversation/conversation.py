@@ -8,17 +8,30 @@ from typing import Any
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.pcm import AudioFormat
-from serve_app.conversation import protocol, turn_taking
+from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.decisions import (
+    Decisions,
+    Discard,
+    Duck,
+    Interrupt,
+    Judge,
+    Judgement,
+    NoWords,
+    Prepare,
+    Recognise,
+    Swell,
+    TakeTurn,
+)
 from serve_app.conversation.dialogue import Dialogue, Transcript
 from serve_app.conversation.heartbeat import Heartbeat
 from serve_app.conversation.lines import line
-from serve_app.conversation.playback import SpeechChunk
+from serve_app.conversation.playback import Piece, SpeechChunk
 from serve_app.conversation.reply import Reply
 from serve_app.conversation.turn_metrics import TurnMetrics, wire
-from serve_app.conversation.turn_taking import Decisions, Judge, Judgement, Recognise, TurnTaking
-from serve_app.errors import HelloError, LanguageModelError, SpeechError
+from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, TurnTaking
+from serve_app.errors import HelloError, LanguageModelError, SpeechError, TranscriptionError
 
 SILENCE_S = 0.250
 UNSURE_SILENCE_S = 0.350
@@ -161,11 +174,11 @@ class Conversation:
     def speech_failed(self, reply_id: int, clause: int, error: HelloError, now: float) -> Actions:
         """A clause is lost. If nothing at all can be heard of an answer, the caller is told and the call ends."""
         if reply := self._current(reply_id):
-            self._log_error(error)
             reply.clause_whole(clause)
-            if reply.playback.drained and not reply.playback.started:
+            if reply.taken and reply.playback.drained and not reply.playback.started:
                 self._actions.append(End(error))
             else:
+                self._log_error(error)
                 self._play(reply, now)
         return self._done()
 
@@ -196,24 +209,26 @@ class Conversation:
             match decision:
                 case Recognise() | Judge():
                     self._actions.append(decision)
-                case turn_taking.Prepare():
+                case Prepare():
                     assert self._transcript is not None
                     self._prepare(self._transcript, now)
-                case turn_taking.Discard():
+                case Discard():
                     self._discard()
-                case turn_taking.TakeTurn(caller_stopped):
+                case TakeTurn(caller_stopped):
                     assert self._transcript is not None
                     self._metrics.caller_stopped, self._metrics.decided = caller_stopped, now
                     self._take_turn(self._transcript, "audio", now)
-                case turn_taking.NoWords(owed):
+                case NoWords(owed, overdue):
                     self._discard()
+                    if overdue:
+                        self._log_error(TranscriptionError(f"no transcript within {RECOGNITION_BUDGET_S:.0f} s"))
                     if owed:
                         self._answer_owed(now)
-                case turn_taking.Duck() if self._reply:
+                case Duck() if self._reply:
                     self._reply.playback.duck()
-                case turn_taking.Swell() if self._reply:
+                case Swell() if self._reply:
                     self._reply.playback.swell()
-                case turn_taking.Interrupt():
+                case Interrupt():
                     self._interrupt(now)
 
     def _prepare(self, transcript: Transcript, now: float) -> Reply:
@@ -251,6 +266,8 @@ class Conversation:
             self._actions.append(Think(reply.id, messages, reply.language))
             self._turns.answering()
             self._release(reply, now)
+        elif not self._dialogue.begun and self._config.agent.first_message:
+            self._say(self._config.agent.first_message, now)  # a cough had cut it off before its first sound
         else:
             self._say(line("not_heard", self._language), now)
 
@@ -264,7 +281,7 @@ class Conversation:
         event_id = self._send_with_id(protocol.Interruption)
         self._log("interruption", event_id=event_id, turn=reply.id)
         if fade:
-            self._send_with_id(lambda i: protocol.Audio(fade, i))
+            self._send_audio(reply, fade)
         self._correct(reply, heard, now)
 
     def _correct(self, reply: Reply, heard: str, now: float) -> None:
@@ -322,13 +339,16 @@ class Conversation:
             self._reply_due = now + REPLY_BUDGET_S
             self._note_first_audio(reply, now)
         for piece in pieces:
-            event_id = self._send_with_id(lambda i, audio=piece.audio: protocol.Audio(audio, i))
-            self._log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
+            self._send_audio(reply, piece)
         self._ask_voice(reply, now)
         if reply.complete and reply.playback.started and reply.response_id is None:
             self._announce(reply, now)
         if reply.taken and reply.playback.finished(now):
             self._finish(reply)
+
+    def _send_audio(self, reply: Reply, piece: Piece) -> None:
+        event_id = self._send_with_id(lambda i: protocol.Audio(piece.audio, i))
+        self._log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
 
     def _note_first_audio(self, reply: Reply, now: float) -> None:
         if reply.metrics.first_audio is not None:

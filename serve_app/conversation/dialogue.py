@@ -25,6 +25,11 @@ class Dialogue:
         self._prompt = prompt
         self._said: list[Message] = []
 
+    @property
+    def begun(self) -> bool:
+        """Anything was said by anybody, and heard."""
+        return bool(self._said)
+
     def user_said(self, text: str) -> None:
         """A caller who goes on before we have spoken is one turn: consecutive pieces are joined."""
         if self._said and self._said[-1].role == "user":

@@ -62,12 +62,12 @@ class _Track:
         self._times: list[float] = []  # when the nth character of the text begins, seconds into the clause
 
     @property
-    def pending_s(self) -> float:
-        return self._format.seconds(len(self._pending))
+    def ready(self) -> bool:
+        return len(self._pending) >= self._format.bytes_per_sample
 
     @property
     def spent(self) -> bool:
-        return self.whole and not self._pending
+        return self.whole and not self.ready
 
     def add(self, chunk: SpeechChunk) -> None:
         if chunk.alignment:
@@ -77,6 +77,7 @@ class _Track:
 
     def take(self, seconds: float) -> bytes:
         size = min(self._format.bytes_for(seconds), len(self._pending))
+        size -= size % self._format.bytes_per_sample  # a voice may cut its chunks within a sample
         audio = bytes(self._pending[:size])
         del self._pending[:size]
         self.left += self._format.seconds(size)
@@ -155,12 +156,15 @@ class Playback:
     def swell(self) -> None:
         self._target_gain = 1.0
 
-    def fade(self) -> bytes:
-        """End now: at most FADE_S of what would have followed, dying away. Empty if nothing was left to play."""
+    def fade(self) -> Piece | None:
+        """End now: at most FADE_S of what would have followed, dying away. None if nothing was left to play."""
         track = self._next_track() if self._released else None
         self._tracks.clear()
         self._closed = True
-        return self._levelled(track.take(FADE_S), 0.0) if track else b""
+        if track is None:
+            return None
+        start = track.position(track.left)
+        return Piece(self._levelled(track.take(FADE_S), 0.0), start, track.position(track.left))
 
     def deadline(self) -> float | None:
         """When `take` has something next, or the caller will have heard the end. None: it waits for more audio."""
@@ -207,7 +211,7 @@ class Playback:
         """Whose audio leaves next, if it is there."""
         while self._tracks and self._tracks[0].spent:
             self._tracks.popleft()
-        return self._tracks[0] if self._tracks and self._tracks[0].pending_s else None
+        return self._tracks[0] if self._tracks and self._tracks[0].ready else None
 
     def _leave(self, track: _Track, now: float) -> Piece:
         begins, start = max(now, self._plays_until), track.left

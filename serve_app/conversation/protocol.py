@@ -91,7 +91,7 @@ def decode(text: str) -> ClientMessage | None:
 
 
 class ServerMessage(msgspec.Struct, frozen=True):
-    """Base of all that we send. Fields that are UNSET are left out: clients break on `null` where they want nothing."""
+    """Base of all that we send. No field is null unless its comment says so: clients break on it."""
 
     TYPE: ClassVar[str]
     ENVELOPE: ClassVar[str]

@@ -17,11 +17,23 @@ The rules of this file:
 from collections.abc import Callable
 from enum import Enum, auto
 
-import msgspec
-
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import FRAME_SAMPLES as FRAME
 from serve_app.audio.framing import RATE
+from serve_app.conversation.decisions import (
+    Decision,
+    Decisions,
+    Discard,
+    Duck,
+    Interrupt,
+    Judge,
+    Judgement,
+    NoWords,
+    Prepare,
+    Recognise,
+    Swell,
+    TakeTurn,
+)
 
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
@@ -53,13 +65,6 @@ WORDLESS_IS_A_TURN = int(0.600 * RATE)
 """Speech this long in which no word was recognised deserves an answer all the same; less is a cough."""
 
 
-class Judgement(msgspec.Struct, frozen=True):
-    """Scores, 0..1, of a window of the caller's speech: has the turn ended? is it an interruption?"""
-
-    turn_end: float
-    interruption: float
-
-
 class State(Enum):
     LISTENING = auto()  # nobody speaks
     CALLER = auto()  # the caller speaks
@@ -69,58 +74,6 @@ class State(Enum):
     AGENT = auto()  # the agent speaks
     OVERLAP = auto()  # the agent speaks, ducked, and the caller may be interrupting
 
-
-# ---- decisions
-
-
-class Recognise(msgspec.Struct, frozen=True):
-    """Recognise the caller's samples [start, end), and report under `id`. An earlier one still running is void."""
-
-    id: int
-    start: int
-    end: int
-
-
-class Judge(msgspec.Struct, frozen=True):
-    """Ask the judge about the caller's audio up to the sample `end`, if there is one to ask."""
-
-    end: int
-
-
-class Prepare(msgspec.Struct, frozen=True):
-    """The turn may be over: begin an answer to the words recognised last, and hold it."""
-
-
-class Discard(msgspec.Struct, frozen=True):
-    """The caller goes on: drop the recognition that runs and the answer that was prepared."""
-
-
-class TakeTurn(msgspec.Struct, frozen=True):
-    """The turn is over and the agent's: give the answer. `caller_stopped` is when, on the loop clock."""
-
-    caller_stopped: float
-
-
-class NoWords(msgspec.Struct, frozen=True):
-    """Sound, but no words. `owed`: an answer is expected all the same (after an interruption, or long speech)."""
-
-    owed: bool
-
-
-class Duck(msgspec.Struct, frozen=True):
-    pass
-
-
-class Swell(msgspec.Struct, frozen=True):
-    pass
-
-
-class Interrupt(msgspec.Struct, frozen=True):
-    """The caller takes the floor: the agent stops."""
-
-
-Decision = Recognise | Judge | Prepare | Discard | TakeTurn | NoWords | Duck | Swell | Interrupt
-Decisions = list[Decision]
 
 _NOTHING: Decisions = []
 
@@ -238,8 +191,7 @@ class TurnTaking:
         if self.state is State.OVERLAP:
             return self._swell()
         if self.state is State.HEARD:
-            self._words = False
-            return self._conclude(now)
+            return self._without_words(owed=True, overdue=True)
         return self._decide(now)
 
     # ---- the caller's turn
@@ -300,14 +252,17 @@ class TurnTaking:
         if self._words:
             self.state = State.THINKING
             return [TakeTurn(self._recorded - (self._end - self._last_voiced) / RATE)]
+        return self._without_words(owed=self._owed or self._speech() >= WORDLESS_IS_A_TURN)
+
+    def _without_words(self, *, owed: bool, overdue: bool = False) -> Decisions:
         self.state = State.LISTENING
-        owed = self._owed or self._speech() >= WORDLESS_IS_A_TURN
         self._owed = False
-        return [NoWords(owed)]
+        self._void_recognition()
+        return [NoWords(owed, overdue)]
 
     def _while_thinking(self, frame: Frame, now: float) -> Decisions:
         """The caller goes on before anything was heard of the answer: it is one turn."""
-        if not frame.voiced:
+        if not frame.voiced or not self.interruptible:
             return _NOTHING
         self._begin(frame)
         self._owed = True

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import RATE
-from serve_app.conversation.turn_taking import Decision, Decisions, Judgement, State, TakeTurn, TurnTaking
+from serve_app.conversation.decisions import Decision, Decisions, Judgement, TakeTurn
+from serve_app.conversation.turn_taking import State, TurnTaking
 
 MS = RATE // 1000
 FRAME_MS = 20

@@ -20,11 +20,11 @@ from serve_app.conversation import protocol
 from serve_app.conversation.actions import Action, Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent, ConversationConfig, Events, Persona, Prompt
 from serve_app.conversation.conversation import Conversation
+from serve_app.conversation.decisions import Judge, Judgement, Recognise
 from serve_app.conversation.dialogue import Message, Transcript
 from serve_app.conversation.lines import line
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
 from serve_app.conversation.protocol import ServerMessage
-from serve_app.conversation.turn_taking import Judge, Judgement, Recognise
 from serve_app.errors import HelloError
 
 FRAME_S = 0.020

@@ -108,7 +108,7 @@ def test_an_owed_answer_is_not_held_up_by_an_answer_before_it() -> None:
     call.says("", seconds=0.5)
     call.silence(20)
     assert call.outline()[-3:] == ["heard: ", "agent: Naturalmente que sim.", "audio"]
-    assert call.log("error") == []
+    assert [error["error_type"] for error in call.log("error")] == ["asr_transcription_error"]
     metrics = call.log("agent_turn")[-1]["metrics"]
     assert isinstance(metrics, dict)
     assert metrics["convai_llm_service_ttfb"] == pytest.approx(0.100)
@@ -141,3 +141,39 @@ def test_a_voice_without_any_sound_is_no_voice() -> None:
     call = Call(agent(GREETING), voice=lambda _: [])
     call.silence(2)
     assert isinstance(call.ended, SpeechError)
+
+
+def test_a_voice_that_fails_in_a_pause_does_not_end_the_call() -> None:
+    """Nothing was decided yet, and the caller goes on: the next answer has its own chance."""
+    failing = iter([[SpeechError("lost")]])
+    call = Call(voice=lambda text: next(failing, tone(text)))
+    call.silence(1)
+    call.says("quero")
+    call.silence(0.2)
+    call.says("um café")
+    call.silence(3)
+    assert call.ended is None
+    assert call.outline()[1:] == ["user: quero um café", "agent: Você disse quero um café.", "audio"]
+
+
+def test_a_recogniser_that_never_answers_is_told_and_answered_for() -> None:
+    call = Call(recogniser_s=None)
+    call.silence(1)
+    call.says("sim")
+    call.silence(10)
+    assert call.outline()[1:] == [f"agent: {NOT_HEARD}", "audio"]
+    assert call.log("error")[0]["message"] == "no transcript within 6 s"
+
+
+def test_a_cough_before_its_first_sound_does_not_cost_the_greeting() -> None:
+    call = Call(agent(GREETING), recogniser_s=0.05)
+    call.says("", seconds=0.2)
+    call.silence(4)
+    assert call.outline()[-2:] == [f"agent: {GREETING}", "audio"]
+
+
+def test_chunks_cut_within_a_sample_are_put_together() -> None:
+    whole = b"\x00\x10" * 1600
+    call = Call(agent(GREETING), voice=lambda _: [whole[i : i + 641] for i in range(0, len(whole), 641)])
+    call.silence(2)
+    assert b"".join(message.audio_base_64 for message in call.messages(Audio)) == whole

@@ -2,6 +2,7 @@
 
 import pytest
 
+from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.playback import CHUNK_S, FADE_S
 from serve_app.conversation.protocol import (
@@ -11,7 +12,6 @@ from serve_app.conversation.protocol import (
     Interruption,
     UserTranscript,
 )
-from serve_app.conversation.turn_taking import Judgement
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import GREETING, LEVEL, Call, agent, conversation_of, seconds
 

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.protocol import AgentResponse, AgentResponseCorrection, Audio, Interruption
-from serve_app.conversation.turn_taking import Judgement
 from tests.conversation.score import Call, agent
 
 GREETING = "Olá, aqui é da padaria. Em que posso ajudar?"

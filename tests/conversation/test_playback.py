@@ -173,23 +173,26 @@ def test_a_voice_cut_off_fades_within_60_ms(*, ducked: bool) -> None:
     if ducked:
         playback.duck()
         playback.take(101)
-    fade = levels(playback.fade())
+    faded = playback.fade()
+    assert faded is not None
+    fade = levels(faded.audio)
     assert len(fade) == FADE_S * PCM.rate
     assert fade[0] == pytest.approx(DUCK_GAIN if ducked else 1, abs=1e-3)
     assert np.all(np.diff(fade) <= 0)
     assert fade[-1] < 0.002
-    assert playback.fade() == b"", "once"
+    assert playback.fade() is None, "once"
     assert playback.take(200) == []
 
 
 def test_with_little_left_the_fade_is_that_little() -> None:
     fade = playing(seconds=0.1).fade()
-    assert PCM.seconds(len(fade)) == pytest.approx(0.02)
-    assert levels(fade)[-1] < 0.01
+    assert fade is not None
+    assert PCM.seconds(len(fade.audio)) == pytest.approx(0.02)
+    assert levels(fade.audio)[-1] < 0.01
 
 
 def test_nothing_that_was_not_released_is_faded() -> None:
     playback = Playback(PCM)
     playback.expect(CLAUSE)
     playback.add(CLAUSE, sound(1))
-    assert playback.fade() == b""
+    assert playback.fade() is None

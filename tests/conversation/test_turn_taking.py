@@ -3,8 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from serve_app.conversation.turn_taking import (
-    LEAD_IN,
+from serve_app.conversation.decisions import (
     Decision,
     Discard,
     Duck,
@@ -14,10 +13,10 @@ from serve_app.conversation.turn_taking import (
     NoWords,
     Prepare,
     Recognise,
-    State,
     Swell,
     TakeTurn,
 )
+from serve_app.conversation.turn_taking import LEAD_IN, State
 from tests.conversation.ear import (
     FINISHED,
     FRAME_MS,

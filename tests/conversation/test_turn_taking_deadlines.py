@@ -2,14 +2,8 @@
 
 import pytest
 
-from serve_app.conversation.turn_taking import (
-    RECOGNITION_BUDGET_S,
-    STALLED_S,
-    NoWords,
-    Recognise,
-    State,
-    Swell,
-)
+from serve_app.conversation.decisions import NoWords, Recognise, Swell
+from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, STALLED_S, State
 from tests.conversation.ear import (
     REACH,
     caller,
@@ -40,7 +34,7 @@ def test_a_recogniser_that_never_answers_is_given_up() -> None:
     decided = ear.ms / 1000 - 0.040  # the frame grid: 250 ms are over at 260
     deadline = ear.deadline()
     assert deadline == pytest.approx(decided + RECOGNITION_BUDGET_S)
-    assert ear.turns.tick(deadline) == [NoWords(owed=True)]
+    assert ear.turns.tick(deadline) == [NoWords(owed=True, overdue=True)]
     assert ear.turns.state is State.LISTENING
     assert ear.words() == [], "too late"
 

@@ -1,16 +1,6 @@
 from serve_app.audio.framing import FRAME_SAMPLES
-from serve_app.conversation.turn_taking import (
-    JUDGE_WITHIN,
-    LEAD_IN,
-    Duck,
-    Interrupt,
-    Judge,
-    NoWords,
-    Recognise,
-    State,
-    Swell,
-    TakeTurn,
-)
+from serve_app.conversation.decisions import Duck, Interrupt, Judge, NoWords, Recognise, Swell, TakeTurn
+from serve_app.conversation.turn_taking import JUDGE_WITHIN, LEAD_IN, State
 from tests.conversation.ear import BACKCHANNEL, INTERRUPTION, MS, speaking
 
 

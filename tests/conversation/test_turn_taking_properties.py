@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.conversation.turn_taking import (
+from serve_app.conversation.decisions import (
     Decisions,
     Discard,
     Duck,
@@ -12,10 +12,10 @@ from serve_app.conversation.turn_taking import (
     NoWords,
     Prepare,
     Recognise,
-    State,
     Swell,
     TakeTurn,
 )
+from serve_app.conversation.turn_taking import State
 from tests.conversation.ear import MS, REACH, Ear
 
 WAITING = {State.CALLER, State.PAUSE, State.HEARD, State.OVERLAP}
@@ -141,6 +141,7 @@ def test_after_an_agent_that_may_not_be_interrupted_too(begins: State, events: b
     ear = after(begins, events, interruptible=False)
     ear.turns.agent_finished()
     ear.quiet(500)
+    ear.turns.agent_finished()  # the answer to what was pending: it may not be interrupted, but it ends
     ear.voice(1000)
     ear.quiet(500)
     assert [type(decision) for decision in ear.words()] == [TakeTurn]

@@ -1,0 +1,62 @@
+"""What turn-taking decides, and the judgement it asks for. The conversation carries the decisions out."""
+
+import msgspec
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """Scores, 0..1, of a window of the caller's speech: has the turn ended? is it an interruption?"""
+
+    turn_end: float
+    interruption: float
+
+
+class Recognise(msgspec.Struct, frozen=True):
+    """Recognise the caller's samples [start, end), and report under `id`. An earlier one still running is void."""
+
+    id: int
+    start: int
+    end: int
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """Ask the judge about the caller's audio up to the sample `end`, if there is one to ask."""
+
+    end: int
+
+
+class Prepare(msgspec.Struct, frozen=True):
+    """The turn may be over: begin an answer to the words recognised last, and hold it."""
+
+
+class Discard(msgspec.Struct, frozen=True):
+    """The caller goes on: drop the recognition that runs and the answer that was prepared."""
+
+
+class TakeTurn(msgspec.Struct, frozen=True):
+    """The turn is over and the agent's: give the answer. `caller_stopped` is when, on the loop clock."""
+
+    caller_stopped: float
+
+
+class NoWords(msgspec.Struct, frozen=True):
+    """Sound, but no words. `owed`: an answer is expected all the same (after an interruption, or long speech).
+    `overdue`: it was the recogniser that never answered."""
+
+    owed: bool
+    overdue: bool = False
+
+
+class Duck(msgspec.Struct, frozen=True):
+    pass
+
+
+class Swell(msgspec.Struct, frozen=True):
+    pass
+
+
+class Interrupt(msgspec.Struct, frozen=True):
+    """The caller takes the floor: the agent stops."""
+
+
+Decision = Recognise | Judge | Prepare | Discard | TakeTurn | NoWords | Duck | Swell | Interrupt
+Decisions = list[Decision]
