@@ -47,6 +47,9 @@ HIGHEST_FLOOR_DB = -45.0
 class TurnRules:
     """The rules as an engine. Stateless: each window is judged by itself."""
 
+    def describe(self) -> str:
+        return "rules over Silero and the level"
+
     def judge(self, pcm: bytes) -> Judgement:
         """As TurnJudge.judge; 20 ms of one core for 8 s. Raises ProviderError if `pcm` holds half a sample."""
         if len(pcm) % 2:

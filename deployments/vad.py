@@ -20,6 +20,10 @@ class TurnEngine(Protocol):
         """As TurnJudge.judge."""
         ...
 
+    def describe(self) -> str:
+        """What judges, for people."""
+        ...
+
 
 @serve.deployment
 class Vad:
@@ -31,6 +35,10 @@ class Vad:
     def __init__(self, make_engine: Callable[[], TurnEngine]) -> None:
         self._engine = make_engine()
         self._thread = ThreadPoolExecutor(1, "vad")
+
+    def describe(self) -> str:
+        """What judges, for people."""
+        return self._engine.describe()
 
     async def judge(self, pcm: bytes) -> Judgement:
         """As TurnJudge.judge."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +16,7 @@ from deployments.turn_rules import TurnRules
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
 from serve_app.api import conversations
-from serve_app.errors import SpeechError, TranscriptionError
+from serve_app.errors import ProviderError, SpeechError, StoreError, TranscriptionError
 from serve_app.gateway import Composition, Gateway
 from serve_app.observability.metrics import FrameWaits, LoopLag
 from serve_app.ports import LanguageModel, Transcriber
@@ -28,6 +28,9 @@ from serve_app.settings import Settings, load_agents
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
+
+
+STORE_ANSWERS_WITHIN_S = 1.0
 
 
 class Arguments(BaseModel):
@@ -60,29 +63,38 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        log.start()
-        lag = asyncio.create_task(LoopLag().watch())
-        yield
-        lag.cancel()
-        await log.aclose()
-        await database.aclose()
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(database.aclose)
+            log.start()
+            closing.push_async_callback(log.aclose)
+            closing.callback(asyncio.create_task(LoopLag().watch()).cancel)
+            yield
 
     async def describe() -> dict[str, str]:
         return {
             "stt": "Groq Whisper" if settings.groq_api_key else await ask(whisper.describe, failure=TranscriptionError),
             "llm": settings.llm_model if isinstance(model, ChatModel) else "none: the offline agent answers",
             "voice": await ask(tts.describe, failure=SpeechError),
-            "judge": "rules",
-            "store": "PostgreSQL",
+            "judge": await ask(vad.describe, failure=ProviderError),
+            "store": await describe_store(database),
         }
 
     return Composition(
         agents=load_agents(),
         parts=Parts(transcriber, RemoteSpeaker(tts), model, RemoteJudge(vad), log, FrameWaits().observe),
-        routes=[*conversations.routes(ConversationReader(database))],
+        routes=conversations.routes(ConversationReader(database)),
         running=running,
         describe=describe,
     )
+
+
+async def describe_store(database: Database) -> str:
+    """Calls go on without it, so a database that is away is told, and is no reason not to be ready."""
+    try:
+        async with asyncio.timeout(STORE_ANSWERS_WITHIN_S), database.connection() as connection:
+            return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
+    except (StoreError, TimeoutError):
+        return "PostgreSQL, which does not answer: what happens is kept in memory for now"
 
 
 def choose_transcriber(settings: Settings, whisper: DeploymentHandle[Any]) -> Transcriber:

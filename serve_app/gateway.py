@@ -9,10 +9,10 @@ import contextvars
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from ray import serve
@@ -31,12 +31,16 @@ logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 SUBPROTOCOL = "convai"
+READY_WITHIN_S = 4.0  # a probe must get its answer
+NO_CLOSE_FRAME = 1006  # RFC 6455, 7.4.1
+LONGEST_REASON = 120
+"""Bytes. A close frame holds 123 of them (RFC 6455, 5.5)."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `user_config` may hold. Below Serve's max_ongoing_requests, beyond which a caller would hang unanswered."""
 
-    max_conversations: int = 80
+    max_conversations: Annotated[int, msgspec.Meta(ge=1)] = 80
 
 
 class Composition(NamedTuple):
@@ -45,7 +49,7 @@ class Composition(NamedTuple):
 
     agents: dict[str, Agent]
     parts: Parts
-    routes: list[BaseRoute]
+    routes: Sequence[BaseRoute]
     running: Callable[[], AbstractAsyncContextManager[None]]
     describe: Callable[[], Awaitable[dict[str, str]]]
 
@@ -91,25 +95,26 @@ class Gateway:
         """One socket. Refusals come after the handshake: before it, clients would see no reason."""
         asked = ws.scope.get("subprotocols", [])
         await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
+        socket = ClientSocket(ws)
         try:
-            session = self._start_session(ws)
+            session = self._start_session(ws.query_params.get("agent_id", ""), socket)
         except HelloError as e:
-            await ws.close(e.close_code, e.message)
+            await socket.close(e.close_code, e.message)
             return
+        code = NO_CLOSE_FRAME
         try:
-            await _read(ws, session)
-        finally:
-            session.detach()
+            code = await _read(ws, session)
+        finally:  # when the client vanishes, Serve cancels this handler
+            session.detach(code)
 
-    def _start_session(self, ws: WebSocket) -> Session:
+    def _start_session(self, agent_id: str, socket: "ClientSocket") -> Session:
         if self._limits and len(self._sessions) >= self._limits.max_conversations:
             raise Unavailable("all lines are busy: try again in a moment")
-        agent_id = ws.query_params.get("agent_id", "")
         agent = self._made.agents.get(agent_id)
         if agent is None:
-            raise ClientError(f"no such agent_id; this server has: {', '.join(self._made.agents)}")
+            raise ClientError("no such agent_id: an agent is a file AGENT_ID.yaml in configs/agents")
         session = Session(f"conv_{uuid.uuid4().hex}", agent_id, agent, self._made.parts)
-        session.attach(ws)
+        session.attach(socket)
         task = asyncio.create_task(session.run(), context=contextvars.Context(), name=session.id)
         self._sessions[session] = task
         task.add_done_callback(lambda _: self._sessions.pop(session))
@@ -125,30 +130,49 @@ class Gateway:
 
     async def _readyz(self, request: Request) -> Response:
         try:
-            return JSONResponse({"status": "ready", **await self._made.describe()})
-        except HelloError as e:
-            return JSONResponse({"status": "starting", "message": e.message}, status_code=503)
+            async with asyncio.timeout(READY_WITHIN_S):
+                return JSONResponse({"status": "ready", **await self._made.describe()})
+        except (HelloError, TimeoutError) as e:
+            message = str(e) or f"a part did not answer within {READY_WITHIN_S:.0f} s"
+            return JSONResponse({"status": "starting", "message": message}, status_code=503)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         async with self._made.running():
             yield
-            for session in self._sessions:
-                session.end(Unavailable("the server is shutting down: connect again"))
-            await asyncio.gather(*self._sessions.values())
+            await asyncio.gather(*self._sessions.values())  # their sockets are closed by now: what is left is the log
 
 
-async def _read(ws: WebSocket, session: Session) -> None:
-    """Text frames into the session, until the socket closes. Clients never send binary ones."""
+class ClientSocket:
+    """Starlette's WebSocket as a session needs it: a client that is gone is an OSError, a long reason is cut."""
+
+    def __init__(self, ws: WebSocket) -> None:
+        self._ws = ws
+
+    async def send_text(self, data: str) -> None:
+        with _gone_is_an_os_error():
+            await self._ws.send_text(data)
+
+    async def close(self, code: int, reason: str) -> None:
+        with _gone_is_an_os_error():
+            await self._ws.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
+
+
+@contextmanager
+def _gone_is_an_os_error() -> Iterator[None]:
+    try:
+        yield
+    except (WebSocketDisconnect, RuntimeError) as e:  # RuntimeError: it was closed already
+        raise ConnectionResetError("the client is gone") from e
+
+
+async def _read(ws: WebSocket, session: Session) -> int:
+    """Text frames into the session, until the socket closes; its close code. Clients never send binary ones."""
     while True:
-        try:
-            message = await ws.receive()
-        except (WebSocketDisconnect, RuntimeError):
-            return
+        message = await ws.receive()
         if message["type"] == "websocket.disconnect":
-            return
-        text = message.get("text")
-        if text is None:
+            return int(message.get("code") or NO_CLOSE_FRAME)
+        if message.get("text") is None:
             session.end(InvalidMessage("binary frames are not part of the protocol: send JSON in text frames"))
-            continue
-        await session.receive(text)
+        else:
+            session.receive(message["text"])

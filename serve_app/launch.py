@@ -8,19 +8,18 @@ import argparse
 import json
 import os
 import signal
-import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import dropwhile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from serve_app import run_processes
-from serve_app.errors import HelloError
+from serve_app.errors import ConfigurationError, HelloError
 from serve_app.ports_in_use import check_free, ports_of
 from serve_app.run_environment import keep_apart, load_flags, new_folder, run_lock
 from serve_app.terminal import NAME_WIDTH, Terminal
@@ -36,6 +35,7 @@ LOGS = Path("run/session_latest/logs")  # in the data folder: Ray's name for thi
 APPLICATION_S = 600.0  # to the application's start: models may have to be loaded, on a slow machine
 READY_S = 120.0  # from there to its first 200 on /readyz
 STILL_WAITING_S = 15.0  # between lines about what a long step waits for
+POLL_S = 0.2  # between looks at a server that starts
 WATCH_S = 2.0  # between looks at a running server
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,8 +64,11 @@ def main() -> int:
         run(config_path, terminal)
     except HelloError as e:
         terminal.say(f"\n{e.message}")
-        if isinstance(e, LaunchError):
-            terminal.say(f"Logs: {data_folder() / LOGS}")
+        if not isinstance(e, ConfigurationError) and (logs := data_folder() / LOGS).exists():
+            terminal.say(f"Logs: {logs}")
+        return 1
+    except Exception:  # noqa: BLE001 - a fault of ours is told like any failure: the process must end by os._exit
+        terminal.say(f"\n{traceback.format_exc()}")
         return 1
     except (KeyboardInterrupt, SystemExit):  # Ray's own handler of SIGTERM, in force while Ray starts, exits
         terminal.say("Stopped.")
@@ -80,16 +83,14 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
         with terminal.step("settings"):
             load_flags(RAY_FLAGS)
             data_dir = data_folder()
-            os.environ["DATA_DIR"] = str(data_dir)  # replicas may have another working directory
             ports = ports_of(os.environ)
             url = f"http://127.0.0.1:{ports[0].number}"
             running.enter_context(run_lock(data_dir / "run.lock", url))
+            check_free(ports)
             folder = new_folder(data_dir / "run")
             keep_apart(folder)
             cluster = local_cluster(config_path, ports[0].number)
         running.enter_context(terminal.output_to(folder / "launcher.log"))
-        with terminal.step("ports"):
-            check_free(ports)
         if not os.environ.get("DATABASE_URL"):
             with terminal.step("PostgreSQL (embedded)"):
                 running.enter_context(embedded_postgres(data_dir / "postgres"))
@@ -112,7 +113,7 @@ def stop_on_signals(terminal: Terminal) -> None:
     said: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
-        terminal.say("Stopping now." if said else "\nStopping. (Ctrl-C again: without waiting for open calls.)")
+        terminal.say("Stopping now." if said else "\nStopping. (Ctrl-C again: at once.)")
         said.append(number)
         raise KeyboardInterrupt
 
@@ -125,16 +126,23 @@ def embedded_postgres(folder: Path) -> Iterator[None]:
     """A PostgreSQL of our own, known to everybody by DATABASE_URL while the block runs."""
     from serve_app.store import embedded
 
-    # Interrupted half-way, initdb would leave a broken folder, and pg_ctl a server without an owner.
-    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    with ExitStack() as started:
-        try:
+    with ExitStack() as running:
+        # Interrupted half-way, initdb would leave a broken folder, and pg_ctl a server without an owner.
+        with uninterrupted():
             server = embedded.start(folder)
-            started.callback(server.stop)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            running.callback(uninterrupted()(server.stop))
         os.environ["DATABASE_URL"] = server.url
         yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A stop signal waits until the block is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def local_cluster(config_path: Path, port: int) -> "LocalCluster":
@@ -169,10 +177,10 @@ def start(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> None:
             stop_on_signals(terminal)  # Ray has put its own handler in their place
             with terminal.step("Serve and HAProxy"):
                 cluster.start_serve()
-        except Exception as e:  # for a machine too busy Ray raises Exception itself
+        except HelloError as e:
             if attempt == 2:
-                raise LaunchError(in_short(str(e))) from e
-            terminal.say(f"    {in_short(str(e))}\n    Once more.")
+                raise
+            terminal.say(f"    {e.message}\n    Once more.")
             cluster.stop()
             run_processes.end(str(folder))
         else:
@@ -192,15 +200,16 @@ def await_application(cluster: "LocalCluster", terminal: Terminal) -> None:
         if now - said > STILL_WAITING_S:
             terminal.say(f"    still waiting for {', '.join(complaints)}")
             said = now
-        time.sleep(0.2)
+        time.sleep(POLL_S)
 
 
 def await_ready(url: str) -> dict[str, str]:
     """What the server says of itself once it is ready. Raises LaunchError with its last answer if it never is."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is not for 127.0.0.1
     deadline = time.monotonic() + READY_S
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - http, built here
+            with direct.open(url, timeout=5) as response:
                 parts: dict[str, str] = json.load(response)
                 return parts
         except urllib.error.HTTPError as e:
@@ -209,7 +218,7 @@ def await_ready(url: str) -> dict[str, str]:
             answer = str(e)
         if time.monotonic() > deadline:
             raise LaunchError(f"The application runs but {url} does not get ready: {answer}")
-        time.sleep(0.2)
+        time.sleep(POLL_S)
 
 
 def summary(parts: dict[str, str], url: str, seconds: float) -> str:
@@ -236,19 +245,8 @@ def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:
 
 
 def listed(complaints: dict[str, str]) -> str:
-    return "\n".join(f"{name}: {in_short(message)}" for name, message in complaints.items() if message)
-
-
-def in_short(message: str) -> str:
-    """A message of Ray's without the frames of the tracebacks in it: what stands after the last one."""
-    lines = message.strip().splitlines()
-    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
-    if frames:
-        lines = [*dropwhile(lambda line: line.startswith(" "), lines[frames[-1] :])]
-    return "\n".join(lines)
+    return "\n".join(f"{name}: {message}" for name, message in complaints.items() if message)
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # Ray's own exit handlers would wait for daemons that have been ended
+    os._exit(main())  # Ray's own exit handlers would wait for daemons that have been ended

@@ -4,16 +4,19 @@ Import it only once the flags of configs/ray.env are in the environment: Ray and
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
 import ray
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from ray import serve
 from ray.serve._private.api import serve_start  # as `serve run` does it; public serve.start takes no whole config
 from ray.serve._private.client import ServeControllerClient
+from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import (
     DeploymentSchema,
     HTTPOptionsSchema,
@@ -22,7 +25,7 @@ from ray.serve.schema import (
     ServeDeploySchema,
 )
 
-from serve_app.errors import ConfigurationError
+from serve_app.errors import ConfigurationError, HelloError
 
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # frames travel over gRPC; by default Ray takes a third of the memory
 SHUTDOWN_S = 10.0  # replicas get their graceful_shutdown_timeout_s within this
@@ -40,22 +43,45 @@ def read_config(path: Path, port: int) -> ServeDeploySchema:
         config = ServeDeploySchema.model_validate(raw)
     except OSError as e:
         raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
-    except (yaml.YAMLError, ValidationError) as e:
+    except (yaml.YAMLError, ValueError) as e:  # no UTF-8, or not the schema's
         raise ConfigurationError(f"{path} is no Serve config: {e}") from e
     _check_keys(raw, path)
     config.http_options.port = port
     return config
 
 
+class ClusterError(HelloError):
+    """Ray or Serve failed, or does not answer. The message is theirs, in short."""
+
+
+def in_short(message: str) -> str:
+    """A message of Ray's without the frames of the tracebacks in it: what stands after the last one."""
+    lines = message.strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    if frames:
+        lines = [*dropwhile(lambda line: line.startswith(" "), lines[frames[-1] :])]
+    return "\n".join(lines)
+
+
+@contextmanager
+def told_in_short() -> Iterator[None]:
+    """Turns any error into ClusterError: on a machine too busy Ray raises Exception itself."""
+    try:
+        yield
+    except Exception as e:
+        raise ClusterError(in_short(str(e)) or type(e).__name__) from e
+
+
 class LocalCluster:
-    """One Ray node with one Serve application."""
+    """One Ray node with one Serve application. Every method raises ClusterError."""
 
     def __init__(self, config: ServeDeploySchema) -> None:
         self._config = config
         self._client: ServeControllerClient | None = None
 
+    @told_in_short()
     def start_ray(self, folder: Path, dashboard_port: int | None) -> None:
-        """Start Ray's daemons. Ray raises anything here, a plain Exception included, when the machine is too busy.
+        """Start Ray's daemons.
 
         `folder` is theirs; its path is short, since sockets are made in it. Without a port there is no dashboard.
         """
@@ -70,6 +96,7 @@ class LocalCluster:
             _temp_dir=str(folder),
         )
 
+    @told_in_short()
     def start_serve(self) -> None:
         """Start Serve's controller and proxies, HAProxy among them, and hand it the application."""
         self._client = serve_start(
@@ -79,6 +106,7 @@ class LocalCluster:
         )
         self._client.deploy_apps(self._config)
 
+    @told_in_short()
     def application(self) -> tuple[str, dict[str, str]]:
         """Its state by Serve's names (NOT_STARTED when there is none), and what Serve has to say of unhealthy parts."""
         name = self._config.applications[0].name
@@ -86,12 +114,13 @@ class LocalCluster:
         if application is None:
             return "NOT_STARTED", {}
         complaints = {
-            part: deployment.message or deployment.status.value
+            part: in_short(deployment.message) or deployment.status.value
             for part, deployment in application.deployments.items()
             if deployment.status != "HEALTHY"
         }
-        return application.status.value, complaints or {name: application.message}
+        return application.status.value, complaints or {name: in_short(application.message)}
 
+    @told_in_short()
     def stop(self) -> None:
         """Stop Serve, then Ray; either may not have started. HAProxy goes first, and open sockets with it."""
         client, self._client = self._client, None
@@ -109,6 +138,7 @@ def _check_keys(raw: dict[str, Any], path: Path) -> None:
             where = f"{path}: deployment {deployment['name']}"
             _refuse_unknown(deployment, DeploymentSchema, where)
             _refuse_unknown(deployment.get("ray_actor_options") or {}, RayActorOptionsSchema, where)
+            _refuse_unknown(deployment.get("autoscaling_config") or {}, AutoscalingConfig, where)
 
 
 def _refuse_unknown(keys: Mapping[str, Any], schema: type[BaseModel], where: str) -> None:

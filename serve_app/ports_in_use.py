@@ -57,6 +57,10 @@ def check_free(ports: list[Port]) -> None:
 
 def _replica_ports(environment: Mapping[str, str]) -> list[Port]:
     first = _port(environment, "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", 30000, "gateway replicas")
+    if first.number + REPLICA_PORTS > 65536:
+        raise ConfigurationError(
+            f"{first.variable}={first.number} leaves no room: it wants {REPLICA_PORTS} ports in a row, up to 65535"
+        )
     return [Port(first.number + i, first.purpose, first.variable) for i in range(REPLICA_PORTS)]
 
 

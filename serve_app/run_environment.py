@@ -12,7 +12,12 @@ from serve_app.errors import ConfigurationError
 
 
 def load_flags(path: Path) -> None:
-    """Put the KEY=VALUE lines of `path` into the environment, where it does not have them yet."""
+    """Put the KEY=VALUE lines of `path` into the environment, where it does not have them yet.
+
+    An empty flag of Ray's is taken out of it: Ray would read "" as a number, and fail.
+    """
+    for key in [key for key, value in os.environ.items() if key.startswith("RAY_") and not value]:
+        del os.environ[key]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -26,10 +31,12 @@ def load_flags(path: Path) -> None:
 def run_lock(path: Path, url: str) -> Iterator[None]:
     """Holds `path` for as long as the block runs; the kernel lets go of it should the process be killed.
 
-    Raises ConfigurationError that tells the other run's process id and URL.
+    Raises ConfigurationError that tells the other run's process id and URL, or that no data can be kept there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with _data_kept_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+", encoding="utf-8")
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
@@ -45,10 +52,12 @@ def new_folder(link: Path) -> Path:
     """A folder for this run's sockets and logs. `link` points to it, also after the run, until the next one.
 
     It is not in the data folder since a Unix socket's path holds 107 bytes only, and Ray needs 64 of them.
+    Raises ConfigurationError when `link` cannot be made.
     """
-    if link.is_symlink():
-        shutil.rmtree(link.resolve(), ignore_errors=True)
-        link.unlink()
+    with _data_kept_in(link.parent):
+        if link.is_symlink():
+            shutil.rmtree(link.resolve(), ignore_errors=True)
+        link.unlink(missing_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="hello-", dir="/tmp"))
     link.symlink_to(folder)
     return folder
@@ -60,6 +69,16 @@ def keep_apart(folder: Path) -> None:
         os.environ[f"RAY_SERVE_HAPROXY_{name}"] = str(folder / f"haproxy-{name.partition('_')[0].lower()}")
     os.environ["RAY_SERVE_HAPROXY_SERVER_STATE_BASE"] = str(folder)
     first = int(os.environ.get("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "30000"))
-    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(first + 1000))
+    os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT", str(min(first + 1000, 65535)))
     # The default gives load balancers 30 s to notice that a replica goes; here there are none.
     os.environ.setdefault("RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S", "1")
+
+
+@contextmanager
+def _data_kept_in(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise ConfigurationError(
+            f"cannot keep data in {folder} ({e.filename}: {e.strerror}): set DATA_DIR to a folder you can write"
+        ) from e

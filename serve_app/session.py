@@ -7,30 +7,28 @@ detaches. Every task of a conversation lives in one TaskGroup and ends with it.
 import asyncio
 import logging
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from serve_app.audio.detector import FrameDetector
-from serve_app.audio.framing import FRAME_SAMPLES, RATE, Framer
+from serve_app.audio.caller_audio import CallerAudio
+from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.audio.pcm import AudioFormat
-from serve_app.audio.recording import Recording
-from serve_app.audio.resample import Resampler
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.conversation import Conversation
-from serve_app.conversation.turn_taking import Judge, Recognise
-from serve_app.errors import HelloError, InvalidMessage, ProviderError, Unavailable
+from serve_app.conversation.decisions import Judge, Recognise
+from serve_app.errors import ClientError, HelloError, InvalidMessage, ProviderError
+from serve_app.outbox import Outbox, Socket
 from serve_app.ports import ConversationLog, LanguageModel, LogEvent, Speaker, Transcriber, TurnJudge
 
 logger = logging.getLogger(__name__)
 
-INBOX = 512
-"""Text frames that may wait to be read, about 10 s of audio: a client that floods is held back, not stored."""
-OUTBOX = 1024
-"""Text frames that may wait to be sent, about 40 s of audio: a client that takes none for so long is gone."""
+LONGEST_BACKLOG = 4 * protocol.LONGEST_MESSAGE
+"""Characters that wait to be read. Serve's own queue has no bound, so a flood cannot be held back, only ended."""
 FRAMES_AT_ONCE = 10
 """Audio frames judged before others get the event loop: up to 3 ms of work while somebody speaks."""
 FRAME_S = FRAME_SAMPLES / RATE
@@ -39,16 +37,6 @@ JUDGE_BUDGET_S = 0.150
 """A judgement later than this is of a moment that has passed: the rules have decided."""
 WAIT_FOR_INITIATION_S = 5.0
 """Raw clients may never send their opening message."""
-CLOSING_S = 2.0
-"""For the last frames and the close, to a client that may be gone."""
-
-
-class Socket(Protocol):
-    """What a session needs of a WebSocket."""
-
-    async def send_text(self, data: str) -> None: ...
-
-    async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
 
 
 class Parts(NamedTuple):
@@ -76,20 +64,17 @@ class Session:
         self.id = conversation_id
         self._parts = parts
         self._voice_id = config.tts.voice_id
-        self._conversation = Conversation(conversation_id, agent_id, agent)
-        self._input = AudioFormat.parse(config.asr.user_input_audio_format)
         self._output_name = config.tts.agent_output_audio_format
-        self._resampler = Resampler(self._input.rate, RATE)
-        self._framer = Framer()
-        self._detector = FrameDetector()
-        self._recording = Recording()
-        self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue(INBOX)
-        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX)
+        self._conversation = Conversation(conversation_id, agent_id, agent)
+        self._audio = CallerAudio(AudioFormat.parse(config.asr.user_input_audio_format))
+        self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
+        self._unread = 0  # characters in it
+        self._outbox = Outbox()
         self._socket: Socket | None = None
         self._opened = False
         self._over = asyncio.Event()
         self._failure: HelloError | None = None
-        self._gone = False  # the socket is
+        self._client_code: int | None = None  # the close code of a socket that is gone
         self._moved = asyncio.Event()  # the deadline may be earlier than the timer believes
         self._wakes_at = float("inf")
         self._sequence = 0
@@ -101,9 +86,9 @@ class Session:
     def attach(self, socket: Socket) -> None:
         self._socket = socket
 
-    def detach(self) -> None:
-        """The socket is gone."""
-        self._gone = True
+    def detach(self, code: int) -> None:
+        """The socket is gone, with this close code."""
+        self._client_code = code
         self._over.set()
 
     def end(self, error: HelloError) -> None:
@@ -111,119 +96,111 @@ class Session:
         self._failure = error
         self._over.set()
 
-    async def receive(self, text: str) -> None:
-        """A text frame came. Waits while too many do."""
-        await self._inbox.put((self._now(), text))
+    def receive(self, text: str) -> None:
+        """A text frame came."""
+        self._unread += len(text)
+        if self._unread > LONGEST_BACKLOG:
+            self.end(ClientError("messages come faster than they can be heard: send audio in real time"))
+        if not self._over.is_set():
+            self._inbox.put_nowait((self._now(), text))
 
     # ---- life
 
     async def run(self) -> None:
         """The conversation, from the first frame to its end, whoever ends it. Never raises: this is the edge."""
+        assert self._socket is not None, "a session runs once a socket is attached"
         self._begun, self._begun_unix = self._now(), time.time()
         error: HelloError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._take_in())
-                tasks.create_task(self._send_out())
+                tasks.create_task(self._send_out(self._socket))
                 tasks.create_task(self._keep_time())
+                tasks.create_task(self._open_in_any_case())
                 await self._over.wait()
                 raise _OverError(self._failure)
         except* _OverError as over:
             error = _first(over).error
         except* HelloError as failed:
             error = _first(failed)
-        except* Exception as bug:
-            logger.exception("conversation %s: unexpected failure", self.id, exc_info=_first(bug))
+        except* Exception as bug:  # noqa: BLE001 - the edge: one call's failure stays one call's
+            self._tell(_first(bug))
             error = HelloError("internal error")
-        await self._finish(error)
+        await self._finish(self._socket, error)
 
-    async def _finish(self, error: HelloError | None) -> None:
-        code, reason = (error.close_code, error.message) if error else (1000, "client disconnected")
-        if error and self._opened and code in protocol.ERROR_CODES:
-            self._outbox_last(protocol.Error(code, error.message, error.error_type, _short(error.message)))
+    def _tell(self, bug: Exception) -> None:
+        """Where it happened, and what; not its message, which may hold what was said."""
+        where = "".join(traceback.format_tb(bug.__traceback__))
+        logger.error("conversation %s: unexpected %s\n%s", self.id, type(bug).__name__, where)
+
+    async def _finish(self, socket: Socket, error: HelloError | None) -> None:
+        code, reason = (
+            (error.close_code, error.message) if error else (self._client_code or 1000, "client disconnected")
+        )
         if self._opened:
-            self._log_end(error, code, reason)
-        if not self._gone:
-            await self._while_there(self._send_rest())
-            await self._while_there(self._attached().close(code, _short(reason)))
+            self._append("ended", self._ending(error, code, reason))
+        if self._client_code is None:
+            tell = error and self._opened and code in protocol.ERROR_CODES
+            last = protocol.Error(code, error.message, error.error_type, error.message) if error and tell else None
+            await self._outbox.close(socket, last, code, reason)
         logger.info("conversation %s ended with code %d", self.id, code)
         await self._parts.log.flush()
 
-    async def _send_rest(self) -> None:
-        while not self._outbox.empty():
-            await self._attached().send_text(self._outbox.get_nowait())
-
-    async def _while_there(self, farewell: Coroutine[Any, Any, None]) -> None:
-        """The close follows even if the client has stopped taking frames: its handler waits for one or the other."""
-        try:
-            async with asyncio.timeout(CLOSING_S):
-                await farewell
-        except (TimeoutError, OSError, RuntimeError):  # Starlette's word for a socket that has closed meanwhile
-            logger.info("conversation %s: the client was gone before the close", self.id)
-
-    def _outbox_last(self, message: protocol.ServerMessage) -> None:
-        if self._outbox.full():
-            self._outbox.get_nowait()
-        self._outbox.put_nowait(protocol.encode(message))
-
-    def _log_end(self, error: HelloError | None, code: int, reason: str) -> None:
-        if error:
-            data = {"code": code, "error_type": error.error_type, "message": error.message}
-            self._append("error", data)
-        status = "failed" if error and code != 1000 else "done"
-        duration = round(self._now() - self._begun, 3)
-        self._append("ended", {"reason": reason, "close_code": code, "duration_secs": duration, "status": status})
+    def _ending(self, error: HelloError | None, code: int, reason: str) -> dict[str, Any]:
+        cause = {"code": code, "error_type": error.error_type, "message": error.message} if error else None
+        return {
+            "reason": reason,
+            "close_code": code,
+            "duration_secs": round(self._now() - self._begun, 3),
+            "status": "failed" if error else "done",
+            "error": cause,
+        }
 
     # ---- the tasks
 
     async def _take_in(self) -> None:
-        try:
-            async with asyncio.timeout(WAIT_FOR_INITIATION_S):
-                arrived, text = await self._inbox.get()
-        except TimeoutError:
-            self._open(protocol.ConversationInitiation())
-            arrived, text = await self._inbox.get()
         while True:
-            message = protocol.decode(text)
-            if not self._opened:
-                given = isinstance(message, protocol.ConversationInitiation)
-                self._open(message if given else protocol.ConversationInitiation())  # type: ignore[arg-type]
-            if isinstance(message, protocol.UserAudioChunk):
-                await self._hear(message.user_audio_chunk)
-                self._parts.waited(self._now() - arrived)
-            elif message is not None:
-                self._perform(self._conversation.receive(message, self._now()))
             arrived, text = await self._inbox.get()
+            self._unread -= len(text)
+            message = protocol.decode(text)
+            if message is None:
+                continue
+            if not self._opened:
+                self._open(message)
+            if isinstance(message, protocol.UserAudioChunk):
+                await self._hear(message.user_audio_chunk, arrived)
+                self._parts.waited(self._now() - arrived)
+            else:
+                self._perform(self._conversation.receive(message, self._now()))
 
-    def _open(self, initiation: protocol.ConversationInitiation) -> None:
+    async def _open_in_any_case(self) -> None:
+        await asyncio.sleep(WAIT_FOR_INITIATION_S)
+        if not self._opened:
+            self._open(None)
+
+    def _open(self, first: protocol.ClientMessage | None) -> None:
         self._opened = True
+        initiation = first if isinstance(first, protocol.ConversationInitiation) else protocol.ConversationInitiation()
         self._perform(self._conversation.open(initiation, self._now()))
 
-    async def _hear(self, audio: bytes) -> None:
+    async def _hear(self, data: bytes, arrived: float) -> None:
         try:
-            samples = self._input.decode(audio)
+            frames = self._audio.frames(data)
         except ValueError as e:
-            raise InvalidMessage(f"audio of {len(audio)} bytes is not whole {self._input.name} samples") from e
-        frames = self._framer.push(self._resampler.process(samples))
+            raise InvalidMessage(f"audio of {len(data)} bytes is not whole samples") from e
         for count, frame in enumerate(frames, start=1):
-            self._recording.append(frame)
-            behind_s = (len(frames) - count) * FRAME_S
-            self._perform(self._conversation.hear(self._detector.process(frame), self._now(), behind_s))
+            now = self._now()
+            behind_s = now - arrived + (len(frames) - count) * FRAME_S
+            self._perform(self._conversation.hear(self._audio.judge(frame), now, behind_s))
             if count % FRAMES_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _send_out(self) -> None:
-        while True:
-            text = await self._outbox.get()
-            try:
-                await self._attached().send_text(text)
-            except (OSError, RuntimeError):  # gone; its handler is about to say so
-                await self._over.wait()
-
-    def _attached(self) -> Socket:
-        assert self._socket is not None, "a session runs once a socket is attached"
-        return self._socket
+    async def _send_out(self, socket: Socket) -> None:
+        try:
+            await self._outbox.send(socket)
+        except OSError:  # gone; its handler is about to say so
+            await self._over.wait()
 
     async def _keep_time(self) -> None:
         while True:
@@ -241,7 +218,7 @@ class Session:
         for action in actions:
             match action:
                 case Send(message):
-                    self._send(message)
+                    self._outbox.put(message)
                 case Log(kind, data):
                     self._append(kind, data)
                 case Recognise():
@@ -263,18 +240,13 @@ class Session:
         if self._conversation.deadline() < self._wakes_at:
             self._moved.set()
 
-    def _send(self, message: protocol.ServerMessage) -> None:
-        if self._outbox.full():
-            raise Unavailable("the client takes no messages")
-        self._outbox.put_nowait(protocol.encode(message))
-
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         at = self._begun_unix + self._now() - self._begun
         self._parts.log.append(LogEvent(self.id, self._sequence, at, kind, data))
         self._sequence += 1
 
     async def _recognise(self, action: Recognise) -> None:
-        pcm = self._recording.slice(action.start, action.end)
+        pcm = self._audio.recording.slice(action.start, action.end)
         try:
             transcript = await self._parts.transcriber.transcribe(pcm, language=None)
         except ProviderError as e:
@@ -284,7 +256,7 @@ class Session:
             self._perform(self._conversation.recognised(action.id, transcript, self._now()))
 
     async def _judge(self, action: Judge) -> None:
-        pcm = self._recording.slice(action.end - JUDGE_WINDOW, action.end)
+        pcm = self._audio.recording.slice(action.end - JUDGE_WINDOW, action.end)
         try:
             async with asyncio.timeout(JUDGE_BUDGET_S):
                 judgement = await self._parts.judge.judge(pcm)
@@ -328,9 +300,14 @@ class Session:
 
     def _work_for(self, reply: int, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(work)
-        owned = self._replies[reply]
-        owned.add(task)
-        task.add_done_callback(owned.discard)
+        self._replies[reply].add(task)
+        task.add_done_callback(lambda done: self._done_for(reply, done))
+
+    def _done_for(self, reply: int, task: asyncio.Task[None]) -> None:
+        if tasks := self._replies.get(reply):
+            tasks.discard(task)
+        if not tasks:
+            self._replies.pop(reply, None)
 
     def _cancel_recognition(self) -> None:
         if self._recognition:
@@ -344,8 +321,3 @@ class Session:
 def _first(group: BaseExceptionGroup[Any]) -> Any:
     leaf = group.exceptions[0]
     return _first(leaf) if isinstance(leaf, BaseExceptionGroup) else leaf
-
-
-def _short(reason: str) -> str:
-    """A close reason holds 123 bytes at most (RFC 6455, 5.5)."""
-    return reason.encode()[:120].decode(errors="ignore")

@@ -1,6 +1,7 @@
 """What the operator of `make run` sees: one line per step, with its seconds."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ NAME_WIDTH = 24
 class Terminal:
     """The real standard output, also while the process' own goes to a file.
 
-    It writes at once and unbuffered, so a signal handler may use it in the middle of another line.
+    It writes at once and unbuffered, so a signal handler may use it in the middle of another line. When nobody reads
+    it any more, what is said is lost, and the server is stopped all the same.
     """
 
     def __init__(self) -> None:
@@ -38,6 +40,7 @@ class Terminal:
     @contextmanager
     def output_to(self, path: Path) -> Iterator[None]:
         """While the block runs, whatever the process prints, from C++ too, is added to a file instead."""
+        sys.stdout.flush()
         before = [os.dup(1), os.dup(2)]
         with path.open("ab") as file:
             for standard in (1, 2):
@@ -45,6 +48,7 @@ class Terminal:
         try:
             yield
         finally:
+            sys.stdout.flush()
             for standard, original in zip((1, 2), before, strict=True):
                 os.dup2(original, standard)
                 os.close(original)
@@ -60,4 +64,7 @@ class Terminal:
         self._open_step = ""
 
     def _write(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
+        try:
+            os.write(self._descriptor, text.encode())
+        except OSError:
+            pass

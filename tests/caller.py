@@ -62,7 +62,7 @@ class Call:
         self.session.attach(self.wire)
 
     async def sends(self, text: str) -> None:
-        await self.session.receive(text)
+        self.session.receive(text)
         await asyncio.sleep(0)
 
     async def sounds(self, samples: Samples) -> None:
@@ -98,7 +98,7 @@ def play(score: Score, described: Agent | None = None, *, hangs_up: bool = True,
         running = asyncio.create_task(call.session.run())
         await score(call)
         if hangs_up:
-            call.session.detach()
+            call.session.detach(1000)
         await asyncio.wait_for(running, 60)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}, "a task outlived its call"

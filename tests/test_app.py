@@ -1,16 +1,18 @@
 """Which parts the environment chooses, and whose key goes where."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.whisper import RemoteTranscriber
-from serve_app.app import choose_model, choose_transcriber
+from serve_app.app import choose_model, choose_transcriber, describe_store
 from serve_app.providers.chat import ChatModel
 from serve_app.providers.groq_stt import GroqTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.settings import Settings
+from serve_app.store.database import Database
 
 GROQ = {"GROQ_API_KEY": "gsk_ours"}
 
@@ -54,3 +56,14 @@ def test_groq_may_live_elsewhere(base_url: str) -> None:
 def test_another_endpoint_never_gets_groqs_key(given: dict[str, str], key: str) -> None:
     environ = {**GROQ, **given, "LLM_BASE_URL": "http://127.0.0.1:9/v1", "LLM_MODEL": "m"}
     assert chat_model(**environ) == ("http://127.0.0.1:9/v1/", key, "m")
+
+
+def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
+    async def described() -> str:
+        database = Database(f"postgresql://postgres@/postgres?host={tmp_path}")
+        try:
+            return await describe_store(database)
+        finally:
+            await database.aclose()
+
+    assert "does not answer" in asyncio.run(described())

@@ -1,16 +1,17 @@
 """The gateway's own doings, without Ray: admission, refusals, pages, probes. Real calls are in tests/acceptance."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve_app.conversation.agent import Agent, ConversationConfig, Persona
 from serve_app.errors import ConfigurationError, TranscriptionError
-from serve_app.gateway import Composition, Gateway
+from serve_app.gateway import ClientSocket, Composition, Gateway
 from serve_app.session import Parts
 from tests.fakes.ports import MemoryLog, ScriptedJudge, ScriptedModel, ScriptedSpeaker, ScriptedTranscriber
 
@@ -59,6 +60,26 @@ def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient) -> N
             third.receive_json()
         assert refusal.value.code == 1013
         assert "try again" in refusal.value.reason
+
+
+def test_a_reason_too_long_for_a_close_frame_is_cut_between_letters() -> None:
+    closed: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        async def send(message: dict[str, Any]) -> None:
+            closed.append(message)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "websocket.connect"}
+
+        ws = WebSocket({"type": "websocket"}, receive, send)
+        await ws.accept()
+        await ClientSocket(ws).close(1008, "é" * 100)
+        with pytest.raises(OSError, match="gone"):
+            await ClientSocket(ws).send_text("too late")
+
+    asyncio.run(scenario())
+    assert closed[-1] == {"type": "websocket.close", "code": 1008, "reason": "é" * 60}
 
 
 def test_a_bad_configuration_is_fatal_at_the_start_and_refused_later(gateway: Any) -> None:

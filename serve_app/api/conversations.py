@@ -1,5 +1,6 @@
 """Conversations over REST, as ElevenLabs serves them."""
 
+import logging
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -7,6 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serve_app.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 
 class ConversationReader(Protocol):
@@ -22,7 +25,8 @@ def routes(reader: ConversationReader) -> list[Route]:
         conversation_id = request.path_params["conversation_id"]
         try:
             conversation = await reader.read(conversation_id)
-        except StoreError:
+        except StoreError as e:
+            logger.warning("conversation %r could not be read: %s", conversation_id, e.message)
             return _error(503, "store_unavailable", "Conversations cannot be read at the moment. Try again later.")
         if conversation is None:
             return _error(404, "conversation_not_found", f"Conversation with id {conversation_id} not found.")

@@ -1,6 +1,7 @@
 """A language model behind any OpenAI-compatible chat endpoint: Groq, OpenAI, vLLM, llama.cpp, Ollama, ..."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import cast
@@ -20,9 +21,11 @@ MAX_TOKENS = 1024
 # The SDK drops an idle connection after 5 s, which is one turn of the caller's: a new TLS handshake for every answer.
 LIMITS = Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=120)
 
-
 # These models reason before they answer, unseen and unheard: as little of it as they can, since a caller is waiting.
 REASONING_MODEL = "gpt-oss"
+
+# JSON can spell half a surrogate pair; UTF-8, and so the caller's socket and the log, can not.
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class ChatModel:
@@ -83,7 +86,7 @@ class ChatModel:
         async with stream:
             async for chunk in stream:
                 if text := _text(chunk):
-                    yield text
+                    yield _HALF_A_PAIR.sub("\ufffd", text)
 
     @contextmanager
     def _translated_errors(self, budget_s: float) -> Iterator[None]:

@@ -11,7 +11,7 @@ import groq
 import msgspec
 from httpx import Limits
 
-from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.errors import TranscriptionError
 from serve_app.ports import Transcript
 from serve_app.providers.refusals import refusal
 from serve_app.providers.whisper_languages import language_code
@@ -58,31 +58,28 @@ class Transcription(msgspec.Struct, frozen=True):
 
 
 class GroqTranscriber:
-    """Sends utterances to Groq (key and URL: GROQ_API_KEY and GROQ_BASE_URL unless given), each within `budget_s`.
+    """Sends utterances to Groq at `base_url` (without its `/openai/v1`), each within `budget_s` seconds.
 
-    Nothing is retried: a caller is waiting, and a local engine can take over. Raises ConfigurationError without a key.
+    Nothing is retried: a caller is waiting.
     """
 
     def __init__(
         self,
-        api_key: str | None = None,
-        base_url: str | None = None,
+        api_key: str,
+        base_url: str,
         *,
         model: str = "whisper-large-v3-turbo",
         budget_s: float = 4.0,
     ) -> None:
         self._model = model
         self._budget_s = budget_s
-        try:
-            self._client = groq.AsyncGroq(
-                api_key=api_key,
-                base_url=base_url,
-                max_retries=0,
-                timeout=None,  # the budget above bounds the whole request, not each read
-                http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
-            )
-        except groq.GroqError as e:
-            raise ConfigurationError("Groq needs a key: set GROQ_API_KEY") from e
+        self._client = groq.AsyncGroq(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            timeout=None,  # the budget above bounds the whole request, not each read
+            http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
+        )
 
     async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
         """Recognise one utterance: s16le, 16 kHz, mono. Cancelling closes the request. Raises TranscriptionError."""

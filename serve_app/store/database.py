@@ -27,8 +27,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool: asyncpg.Pool | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[asyncpg.Pool] | None = None  # under way, or done: never one that has failed
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -41,18 +40,33 @@ class Database:
             raise _translated(e) from e
 
     async def aclose(self) -> None:
-        if self._pool is None:
+        """Close the connections, once given back, or break them off after CLOSE_SECONDS. None may be asked for then."""
+        if self._opening is None:
             return
+        opening = self._opening
+        opening.cancel()  # does nothing to one that is done
+        await asyncio.wait([opening])
+        if _failed(opening):
+            return
+        pool = opening.result()
         try:
-            await asyncio.wait_for(self._pool.close(), CLOSE_SECONDS)
+            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
         except TimeoutError:
-            self._pool.terminate()
+            pool.terminate()
 
     async def _opened(self) -> asyncpg.Pool:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await self._open()
-            return self._pool
+        """One attempt serves all who wait: one each, in a row, would hold up the last for long while PostgreSQL hangs.
+
+        Shielded, since whoever gives up waiting must not end it for the others.
+        """
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(), name="database-opening")
+            self._opening.add_done_callback(self._forget_failure)
+        return await asyncio.shield(self._opening)
+
+    def _forget_failure(self, opening: asyncio.Task[asyncpg.Pool]) -> None:
+        if _failed(opening):
+            self._opening = None
 
     async def _open(self) -> asyncpg.Pool:
         pool = await asyncpg.create_pool(
@@ -70,6 +84,10 @@ class Database:
             pool.terminate()
             raise
         return pool
+
+
+def _failed(opening: asyncio.Task[asyncpg.Pool]) -> bool:
+    return opening.cancelled() or opening.exception() is not None
 
 
 def _translated(error: Exception) -> StoreError:

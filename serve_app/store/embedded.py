@@ -57,7 +57,9 @@ def start(data_dir: Path) -> EmbeddedPostgres:
     """
     folder = data_dir.expanduser().resolve()
     if not _SHELL_SAFE.fullmatch(str(folder)):  # pg_ctl hands the path to a shell, unquoted
-        raise ConfigurationError(f"PostgreSQL cannot live in {folder}: move it to a path without spaces or quotes")
+        raise ConfigurationError(
+            f"PostgreSQL cannot live in {folder}: set DATA_DIR to a path without spaces or quotes, or DATABASE_URL"
+        )
     lock = _own(folder)
     try:
         return EmbeddedPostgres(_running_server(folder / "pgdata"), lock)

@@ -33,7 +33,7 @@ class PostgresLog:
     """Implements `ports.ConversationLog`. Call everything from one event loop; `start` it and `aclose` it there.
 
     While PostgreSQL is away or slow, up to `queue_bytes` are kept. The last half of that is not for audio spans: they
-    are the bulk of the events, and what was said is worth more. What finds no room is counted in `dropped`.
+    are the bulk of the events, and what was said is worth more. What finds no room is counted, and reported.
     """
 
     def __init__(self, database: Database, *, queue_bytes: int = QUEUE_BYTES) -> None:
@@ -45,8 +45,7 @@ class PostgresLog:
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
         self._writer: asyncio.Task[None] | None = None
-        self._turned_away = 0
-        self.dropped = 0
+        self._turned_away = 0  # since the queue was last empty
 
     def start(self) -> None:
         self._writer = asyncio.create_task(self._write_behind(), name="conversation-log")
@@ -60,13 +59,17 @@ class PostgresLog:
         await asyncio.gather(self._writer, return_exceptions=True)
         self._writer = None
         if self._queue:
-            logger.error("conversation log closed with %d events not stored", len(self._queue))
+            logger.error(
+                "conversation log closed with %d events not stored; %d found no room",
+                len(self._queue),
+                self._turned_away,
+            )
 
     def append(self, event: LogEvent) -> None:
         try:
             data = msgspec.json.encode(_storable(event.data)).decode()
         except (TypeError, ValueError, RecursionError) as e:
-            self._drop(event.conversation_id, event.sequence, event.kind, type(e).__name__)
+            _report_dropped(event.conversation_id, event.sequence, event.kind, type(e).__name__)
             return
         record = Record(event.conversation_id, event.sequence, event.at_unix, event.kind, data)
         reserve = self._queue_bytes // 2 if event.kind == "audio" else 0
@@ -105,6 +108,7 @@ class PostgresLog:
             self._room += _size(record)
         if not self._queue:
             self._arrived.clear()
+            self._report_turned_away()
         async with self._progress:
             self._progress.notify_all()
 
@@ -114,11 +118,11 @@ class PostgresLog:
                 await self._store(batch)
             except StoreError as e:
                 if attempt % RETRIES_A_WARNING == 0:
-                    logger.warning("conversation log: %s; %d events are kept until it is back", e, len(self._queue))
+                    self._report_outage(e)
                 await asyncio.sleep(_backoff(attempt))
             else:
                 if attempt:
-                    self._report_recovery()
+                    logger.warning("conversation log: storing again")
                 return
 
     async def _store(self, batch: Sequence[Record]) -> None:
@@ -128,25 +132,33 @@ class PostgresLog:
                 await store(connection, batch)
         except RefusedError as e:
             if len(batch) == 1:
-                self._drop(batch[0].conversation_id, batch[0].sequence, batch[0].kind, str(e))
+                _report_dropped(batch[0].conversation_id, batch[0].sequence, batch[0].kind, str(e))
                 return
             middle = len(batch) // 2
             await self._store(batch[:middle])
             await self._store(batch[middle:])
 
-    def _drop(self, conversation_id: str, sequence: int, kind: str, why: str) -> None:
-        self.dropped += 1
-        logger.error("conversation log: dropped event %d (%s) of %s: %s", sequence, kind, conversation_id, why)
-
     def _turn_away(self) -> None:
         if not self._turned_away:
             logger.error("conversation log: its queue is full; events are being dropped, audio spans first")
         self._turned_away += 1
-        self.dropped += 1
 
-    def _report_recovery(self) -> None:
-        logger.warning("conversation log: storing again; %d events found no room meanwhile", self._turned_away)
-        self._turned_away = 0
+    def _report_outage(self, error: StoreError) -> None:
+        logger.warning(
+            "conversation log: %s; %d events are kept until it is back, %d found no room",
+            error,
+            len(self._queue),
+            self._turned_away,
+        )
+
+    def _report_turned_away(self) -> None:
+        if self._turned_away:
+            logger.error("conversation log: all is stored, but for %d events that found no room", self._turned_away)
+            self._turned_away = 0
+
+
+def _report_dropped(conversation_id: str, sequence: int, kind: str, why: str) -> None:
+    logger.error("conversation log: dropped event %d (%s) of %s: %s", sequence, kind, conversation_id, why)
 
 
 def _backoff(attempt: int) -> float:
@@ -160,9 +172,9 @@ def _size(record: Record) -> int:
 
 
 def _storable(value: Any) -> Any:
-    """jsonb holds neither NUL nor half a surrogate pair, and a client's text may hold both."""
+    """jsonb holds no NUL, and a client's text may."""
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        return value.replace("\0", "\ufffd")
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

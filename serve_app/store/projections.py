@@ -57,22 +57,21 @@ FROM event
 WHERE turns.conversation_id = event.conversation_id AND role = 'agent' AND event_id = (data->>'event_id')::integer
 """
 
-_ERROR = "UPDATE conversations SET error = data FROM event WHERE id = conversation_id"
-
 _ENDED = """
 UPDATE conversations SET ended_at = at, status = data->>'status', termination_reason = data->>'reason',
-    close_code = (data->>'close_code')::integer, duration_secs = (data->>'duration_secs')::double precision
+    close_code = (data->>'close_code')::integer, duration_secs = (data->>'duration_secs')::double precision,
+    error = nullif(data->'error', 'null')
 FROM event
 WHERE id = conversation_id
 """
 
-# Applied kind by kind in this order, so that what changes a row follows what makes it. Other kinds are events only.
+# Applied kind by kind in this order, so that what changes a row follows what makes it. Other kinds are events
+# only: an `error` may be one that the conversation got over, and what it died of stands in its `ended`.
 _PROJECTIONS = {
     "started": _EVENT + _STARTED,
     "user_turn": _EVENT + _TURN,
     "agent_turn": _EVENT + _TURN,
     "correction": _EVENT + _CORRECTION,
-    "error": _EVENT + _ERROR,
     "ended": _EVENT + _ENDED,
 }
 

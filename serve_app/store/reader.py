@@ -5,10 +5,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from serve_app.conversation.turn_metrics import wire
 from serve_app.store.database import Database, RefusedError
 
 _CONVERSATION = """
-SELECT id, agent_id, status, user_id, language, termination_reason, error, metadata,
+SELECT id, agent_id, status, user_id, language, termination_reason, error,
     extract(epoch FROM started_at)::double precision AS started_unix,
     coalesce(duration_secs, extract(epoch FROM coalesce(ended_at, now()) - started_at))::double precision AS duration
 FROM conversations
@@ -66,14 +67,12 @@ def _metadata(row: asyncpg.Record) -> dict[str, Any]:
         "start_time_unix_secs": int(row["started_unix"]),
         "call_duration_secs": max(0, round(row["duration"])),
         "termination_reason": row["termination_reason"],
-        "error": error and {"code": error.get("code"), "reason": error.get("message")},
+        "error": error and {"code": error["code"], "reason": error["message"]},
         "main_language": row["language"],
-        "text_only": msgspec.json.decode(row["metadata"]).get("text_only", False),
     }
 
 
 def _turn(row: asyncpg.Record) -> dict[str, Any]:
-    metrics = msgspec.json.decode(row["metrics"])
     return {
         "role": row["role"],
         "message": row["message"],
@@ -81,7 +80,5 @@ def _turn(row: asyncpg.Record) -> dict[str, Any]:
         "interrupted": row["interrupted"],
         "source_medium": row["source_medium"],
         "time_in_call_secs": int(row["time_in_call_secs"]),
-        "conversation_turn_metrics": {
-            "metrics": {name: {"elapsed_time": seconds} for name, seconds in metrics.items()}
-        },
+        "conversation_turn_metrics": wire(msgspec.json.decode(row["metrics"])),
     }

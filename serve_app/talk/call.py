@@ -37,7 +37,8 @@ CLIENT_EVENTS = [
 async def dial(url: str) -> ClientConnection:
     """Open the socket. Raises TalkError."""
     try:
-        return await connect(url, subprotocols=[Subprotocol("convai")], max_size=MAX_MESSAGE_BYTES)
+        # Without http_proxy: the server is on this machine, or near it.
+        return await connect(url, subprotocols=[Subprotocol("convai")], max_size=MAX_MESSAGE_BYTES, proxy=None)
     except InvalidURI as e:
         raise TalkError(f"{url}: not a WebSocket address; it begins with ws:// or wss://") from e
     except InvalidHandshake as e:

@@ -1,7 +1,6 @@
 """A real server for tests: `python -m serve_app.launch` in a process of its own, beside any other on the machine."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -23,7 +22,9 @@ OWN_PORTS = (
     "RAY_SERVE_HAPROXY_STATS_PORT",
     "RAY_SERVE_HAPROXY_METRICS_PORT",
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",  # the last: all that are left are the replicas'
 )
+PORTS_OF_A_RUN = 24
 PROVIDERS = ("DATABASE_URL", "GROQ_", "LLM_", "ELEVENLABS_", "WHISPER_", "RAY_SERVE_", "PORT", "DASHBOARD")
 
 
@@ -49,33 +50,27 @@ class Server:
 
 
 @contextmanager
-def running_server(
-    data_dir: Path, environment: Mapping[str, str] | None = None, config: Path | None = None
-) -> Iterator[Server]:
-    """A server that is ready. Afterwards it gets one SIGINT, and must stop whole, with nothing left of it.
-
-    `environment` is added to the caller's without any of its keys and URLs of providers: none are called by accident.
-    """
-    with launcher(data_dir, environment, config) as server:
-        wait_for(server, r"^Ready in ", START_S)
+def running_server(data_dir: Path) -> Iterator[Server]:
+    """A server that is ready. Afterwards it gets a Ctrl-C, and must stop whole, with nothing left of it."""
+    with launcher(data_dir) as server:
+        wait_until_ready(server)
         yield server
         stop(server)
         shutil.rmtree((data_dir / "run").resolve())  # its logs, of no use after a success
 
 
 @contextmanager
-def launcher(
-    data_dir: Path, environment: Mapping[str, str] | None = None, config: Path | None = None
-) -> Iterator[Server]:
-    """The launcher at its start, for tests of the start itself. Whatever is left of it afterwards is killed."""
+def launcher(data_dir: Path, **environment: str) -> Iterator[Server]:
+    """The launcher at its start, for tests of the start itself. Whatever is left of it afterwards is killed.
+
+    `environment` is added to the caller's without any of its keys and URLs of providers: none are called by accident.
+    """
     mark = uuid.uuid4().hex
-    data_dir.mkdir(parents=True, exist_ok=True)
-    settings = {**_own_settings(data_dir), TEST_MARK: mark, **(environment or {})}
-    command = [sys.executable, "-m", "serve_app.launch", *([str(config)] if config else [])]
-    output = data_dir / "launcher.txt"
+    settings = {**_own_settings(data_dir), TEST_MARK: mark, **environment}
+    output = data_dir / f"launcher-{mark}.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "serve_app.launch"],
             cwd=REPOSITORY,
             env={**_without_providers(os.environ), **settings},
             stdout=file,
@@ -91,22 +86,20 @@ def launcher(
         process.wait()
 
 
-def stop(server: Server, number: signal.Signals = signal.SIGINT) -> float:
-    """Send one signal; the launcher must exit with 0 and leave no process. Returns the seconds it took."""
-    started = time.monotonic()
-    server.process.send_signal(number)
+def stop(server: Server) -> None:
+    """Ctrl-C, which reaches the terminal's whole process group. The launcher must exit with 0, and leave no process."""
+    os.killpg(server.process.pid, signal.SIGINT)
     code = server.process.wait(STOP_S)
     assert code == 0, f"the launcher exited with {code}:\n{server.log}"
     assert server.pids() == [], f"left running: {[_command(pid) for pid in server.pids()]}\n{server.log}"
-    return time.monotonic() - started
 
 
-def wait_for(server: Server, pattern: str, timeout_s: float) -> None:
-    """Until a line the launcher printed matches; fails at once when it exits first."""
-    deadline = time.monotonic() + timeout_s
-    while not re.search(pattern, server.log, re.MULTILINE):
+def wait_until_ready(server: Server) -> None:
+    """Fails at once when the launcher exits first."""
+    deadline = time.monotonic() + START_S
+    while "\nReady in " not in server.log:
         assert server.process.poll() is None, f"the launcher exited with {server.process.returncode}:\n{server.log}"
-        assert time.monotonic() < deadline, f"no {pattern!r} within {timeout_s} s:\n{server.log}"
+        assert time.monotonic() < deadline, f"not ready within {START_S} s:\n{server.log}"
         time.sleep(0.1)
 
 
@@ -124,34 +117,25 @@ def started_with(mark: str) -> list[int]:
 
 
 def _own_settings(data_dir: Path) -> dict[str, str]:
-    ports = dict(zip(OWN_PORTS, map(str, free_ports(len(OWN_PORTS))), strict=True))
-    replicas = {"RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(_free_range(20))}
-    return {**ports, **replicas, "DATA_DIR": str(data_dir), "DASHBOARD": "0", "PYTHONUNBUFFERED": "1"}
+    ports = dict(zip(OWN_PORTS, map(str, free_ports()), strict=False))
+    return {**ports, "DATA_DIR": str(data_dir), "DASHBOARD": "0", "PYTHONUNBUFFERED": "1"}
 
 
 def _without_providers(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in environment.items() if not key.startswith(PROVIDERS)}
 
 
-def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind(("0.0.0.0", 0))
-        return [listener.getsockname()[1] for listener in sockets]
-
-
-def _free_range(count: int) -> int:
-    """The first of `count` free ports in a row, below the kernel's own choices (32768 up)."""
-    for first in range(20000 + os.getpid() % 500 * 20, 32000, count):
+def free_ports() -> range:
+    """PORTS_OF_A_RUN free ports in a row, below the kernel's own choices (32768 up): no client can get into them."""
+    for first in range(20000 + os.getpid() % 250 * PORTS_OF_A_RUN, 32000, PORTS_OF_A_RUN):
+        ports = range(first, first + PORTS_OF_A_RUN)
         with ExitStack() as held:
             try:
-                for number in range(first, first + count):
+                for number in ports:
                     held.enter_context(socket.socket()).bind(("0.0.0.0", number))
             except OSError:
                 continue
-            return first
+            return ports
     raise AssertionError("no free ports")
 
 

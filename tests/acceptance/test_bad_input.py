@@ -131,7 +131,7 @@ def test_an_unknown_agent_is_refused_after_the_handshake(server: Server, agent_i
         assert messages == []
         assert closed.rcvd is not None
         assert closed.rcvd.code == 1008
-        assert "default" in closed.rcvd.reason
+        assert "configs/agents" in closed.rcvd.reason
 
     asyncio.run(scenario())
 
@@ -153,6 +153,7 @@ def test_pages_and_probes(server: Server) -> None:
         parts = json.load(ready)
     assert parts["status"] == "ready"
     assert set(parts) >= {"stt", "llm", "voice", "judge", "store"}
+    assert parts["store"].startswith("PostgreSQL 1")
     with pytest.raises(urllib.error.HTTPError) as missing:
         urllib.request.urlopen(f"{server.url}/v1/convai/conversations/conv_none")
     assert missing.value.code == 404

@@ -40,11 +40,16 @@ def test_an_unknown_conversation_is_not_found(database_url: str) -> None:
     assert refusal.value.body["detail"]["status"] == "conversation_not_found"
 
 
-def test_without_the_store_the_client_is_told_to_try_later(absent_url: str) -> None:
+def test_without_the_store_the_client_is_told_to_try_later_and_the_operator_why(
+    absent_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with client_of(absent_url) as client, pytest.raises(ApiError) as refusal:
         client.conversational_ai.conversations.get("conv_1", request_options={"max_retries": 0})
     assert refusal.value.status_code == 503
     assert refusal.value.body["detail"]["status"] == "store_unavailable"
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "'conv_1' could not be read: PostgreSQL is away" in record.getMessage()
 
 
 async def log_a_call(url: str, conversation_id: str) -> None:

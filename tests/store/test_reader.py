@@ -2,11 +2,17 @@ import asyncio
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from serve_app.ports import LogEvent
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
 from tests.store.samples import STARTED_UNIX, agent_turn, event, interrupted_call, started, user_turn
+
+AWAY = {"code": 1002, "error_type": "llm_error", "message": "the language model is away"}
+FAILED = {"reason": "the language model is away", "close_code": 1002, "duration_secs": 2.0, "status": "failed"}
+DONE = {"reason": "client disconnected", "close_code": 1000, "duration_secs": 2.0, "status": "done"}
 
 
 def test_a_finished_call_is_read_back(database_url: str) -> None:
@@ -25,7 +31,6 @@ def test_a_finished_call_is_read_back(database_url: str) -> None:
         "termination_reason": "user hung up",
         "error": None,
         "main_language": "pt",
-        "text_only": False,
     }
     assert call["transcript"][1] == {
         "role": "agent",
@@ -57,12 +62,19 @@ def test_turns_come_in_the_order_they_were_spoken(database_url: str) -> None:
 
 
 def test_a_failed_call_says_why(database_url: str) -> None:
-    failure = event("c", 1, "error", code=1002, error_type="llm_error", message="the language model is away")
-    end = event("c", 2, "ended", reason="llm_error", close_code=1002, duration_secs=2.0, status="failed")
-    call = asyncio.run(read_after(database_url, [started("c"), failure, end], "c"))
+    end = event("c", 2, "ended", **FAILED, error=AWAY)
+    call = asyncio.run(read_after(database_url, [started("c"), event("c", 1, "error", **AWAY), end], "c"))
     assert call is not None
-    assert (call["status"], call["metadata"]["termination_reason"]) == ("failed", "llm_error")
+    assert (call["status"], call["metadata"]["termination_reason"]) == ("failed", "the language model is away")
     assert call["metadata"]["error"] == {"code": 1002, "reason": "the language model is away"}
+
+
+@pytest.mark.parametrize("end", [DONE, {**DONE, "error": None}])
+def test_a_call_that_got_over_an_error_did_not_fail_of_it(database_url: str, end: dict[str, Any]) -> None:
+    events = [started("c"), event("c", 1, "error", **AWAY), event("c", 2, "ended", **end)]
+    call = asyncio.run(read_after(database_url, events, "c"))
+    assert call is not None
+    assert (call["status"], call["metadata"]["error"]) == ("done", None)
 
 
 def test_an_unknown_or_impossible_id_is_nobodys(database_url: str) -> None:

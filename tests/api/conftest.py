@@ -1,3 +1,0 @@
-from tests.store.postgres import absent_url, database_url, postgres
-
-__all__ = ["absent_url", "database_url", "postgres"]
