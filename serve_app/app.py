@@ -29,7 +29,6 @@ from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
 
-
 STORE_ANSWERS_WITHIN_S = 1.0
 
 
