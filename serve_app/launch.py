@@ -137,12 +137,21 @@ def embedded_postgres(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A stop signal waits until the block is done."""
+    """A stop signal waits until the block is done, for this process and for those it starts in the block.
+
+    Blocking it keeps it from the children; another thread of ours, if there is one, may still be given it.
+    """
+    came: list[int] = []
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOP_SIGNALS}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def local_cluster(config_path: Path, port: int) -> "LocalCluster":

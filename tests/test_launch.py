@@ -127,12 +127,16 @@ class TestStay:
 
 class TestUninterrupted:
     @pytest.mark.usefixtures("_signals_are_put_back")
-    def test_a_signal_waits_for_the_end(self, capfd: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("another_thread", [False, True])
+    def test_a_signal_waits_for_the_end(self, capfd: pytest.CaptureFixture[str], another_thread: bool) -> None:
         launch.stop_on_signals(Terminal())
-        done = []
+        done, over = [], threading.Event()
+        if another_thread:  # which the system may give the signal to
+            threading.Thread(target=over.wait).start()
         with pytest.raises(KeyboardInterrupt), launch.uninterrupted():  # noqa: PT012 - it comes at the block's end
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("all of it")
+        over.set()
         assert done == ["all of it"]
         assert "Stopping." in capfd.readouterr().out
 
