@@ -48,6 +48,10 @@ class Server:
         """Every process the launcher has started, PostgreSQL too, and itself."""
         return started_with(self.mark)
 
+    def left_running(self) -> list[str]:
+        """Their command lines."""
+        return [_command(pid) for pid in self.pids()]
+
 
 @contextmanager
 def running_server(data_dir: Path) -> Iterator[Server]:
@@ -91,7 +95,7 @@ def stop(server: Server) -> None:
     os.killpg(server.process.pid, signal.SIGINT)
     code = server.process.wait(STOP_S)
     assert code == 0, f"the launcher exited with {code}:\n{server.log}"
-    assert server.pids() == [], f"left running: {[_command(pid) for pid in server.pids()]}\n{server.log}"
+    assert server.pids() == [], f"left running: {server.left_running()}\n{server.log}"
 
 
 def wait_until_ready(server: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.acceptance.server import Server, launcher, wait_until_ready
 
 REFUSED_WITHIN_S = 10.0  # nothing is started: mostly Python's own start
-GONE_WITHIN_S = 10.0
+GONE_WITHIN_S = 30.0  # three seconds, on a machine that has nothing else to do
 
 
 def test_a_second_run_on_the_same_data_is_refused(server: Server) -> None:
@@ -37,6 +37,6 @@ def test_a_killed_launcher_leaves_no_process(tmp_path: Path, database_url: str) 
         killed = time.monotonic()
         server.process.wait()
         while server.pids():
-            assert time.monotonic() - killed < GONE_WITHIN_S, server.pids()
+            assert time.monotonic() - killed < GONE_WITHIN_S, server.left_running()
             time.sleep(0.1)
     shutil.rmtree((tmp_path / "run").resolve())
