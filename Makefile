@@ -1,6 +1,6 @@
 # What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
 .DEFAULT_GOAL := help
-.PHONY: help run talk test check setup lock
+.PHONY: help run talk test check setup chromium lock
 
 # python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,6 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+# The official JavaScript clients, for the tests: pinned in CLIENTS, run by the node of requirements.lock.
+CLIENTS := tests/clients
+CLIENTS_INSTALLED := $(CLIENTS)/node_modules/installed
+CLIENTS_BUILT := $(CLIENTS)/built/stamp
+NPM := cd $(CLIENTS) && PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
+CHROMIUM := /usr/bin/chromium
 
 help:
 	@echo 'make run                 start the server: PostgreSQL, Ray Serve, the talk page. Ctrl-C stops it'
@@ -23,7 +30,7 @@ talk: setup
 	@test -n '$(WAV)' || { echo 'Which recording? make talk WAV=file.wav'; exit 2; }
 	@$(BIN)/python -m serve_app.talk '$(WAV)' --url ws://127.0.0.1:$(or $(PORT),8000)
 
-test: setup
+test: setup $(CLIENTS_BUILT) chromium
 	@$(BIN)/python -m pytest
 
 check: setup
@@ -41,10 +48,25 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo '$(PYTHON) has no venv module. On Debian: apt-get install python3-venv'; exit 1; }
 	@echo 'Installing the packages of requirements.lock into $(VENV): a minute or two, once'
-	@$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(CLIENTS_INSTALLED): $(INSTALLED) $(CLIENTS)/package-lock.json $(CLIENTS)/package.json $(CLIENTS)/.npmrc
+	@echo 'Installing the official JavaScript clients into $(CLIENTS): seconds, once'
+	@$(NPM) ci >/dev/null
+	@touch $@
+
+$(CLIENTS_BUILT): $(CLIENTS_INSTALLED) $(wildcard $(CLIENTS)/*.js $(CLIENTS)/*.jsx)
+	@$(NPM) run --silent build
+	@touch $@
+
+chromium:
+	@test -x $(CHROMIUM) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo 'Installing Chromium, for the tests of web clients' && { apt-get -qq update; \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; }; } || \
+		echo 'No $(CHROMIUM): what needs a browser is skipped. On Debian, as root: apt-get install chromium'
 
 # uv resolves for every platform's wheels in one go. No index is written down: a mirror's name would land in the file.
 lock:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.protocol import State
 
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import Alignment, SpeechChunk
+from serve_app.ports import Alignment, SpeechChunk, Voice
 
 DEFAULT_BASE_URL = "https://api.elevenlabs.io"
 DEFAULT_MODEL = "eleven_flash_v2_5"
@@ -30,9 +30,6 @@ INACTIVITY_S = 20  # ElevenLabs closes a socket that has had no text for so long
 SPARE_AGE_S = 15.0  # so a spare one is replaced before that,
 SPARE_USE_S = 60.0  # and no longer once its voice has been silent for this long
 
-# ElevenLabs' defaults for agents.
-VOICE_SETTINGS = {"stability": 0.5, "similarity_boost": 0.8, "speed": 1.0}
-
 # At DEBUG, websockets writes headers and frames: the key and what is said. Those never enter a log.
 _socket_log = logging.getLogger(f"{__name__}.socket")
 _socket_log.setLevel(logging.INFO)
@@ -44,12 +41,11 @@ class ElevenLabsVoice:
     The audio is asked for in the caller's format, so nothing is resampled here.
     """
 
-    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL, model_id: str = DEFAULT_MODEL) -> None:
+    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"ELEVENLABS_BASE_URL must begin with http:// or https://, not {base_url!r}")
         self._socket_url = "ws" + base_url.removeprefix("http").rstrip("/")
         self._headers = {"xi-api-key": api_key}
-        self._model_id = model_id
         self._spares = _Spares(self._open)
 
     @classmethod
@@ -61,18 +57,16 @@ class ElevenLabsVoice:
         return cls(api_key, environ.get("ELEVENLABS_BASE_URL") or DEFAULT_BASE_URL)
 
     def describe(self) -> str:
-        return f"ElevenLabs {self._model_id}"
+        return f"ElevenLabs {DEFAULT_MODEL}"
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         """See `serve_app.ports.Speaker`. The alignment includes the space that ends every clause on this wire."""
         if not any(map(str.isalnum, text)):
             return  # nothing to say, and no audio would count as a failure
         clock = asyncio.get_running_loop().time
         deadline = clock() + FIRST_AUDIO_S
         async with _answered_by(deadline):
-            socket = await self._spares.take(self._clause_url(language, voice_id, audio_format))
+            socket = await self._spares.take(_Opening(language, voice))
         try:
             async with _answered_by(deadline):
                 await _send(socket, {"text": f"{text.rstrip()} ", "flush": True}, {"text": ""})
@@ -94,22 +88,23 @@ class ElevenLabsVoice:
     async def aclose(self) -> None:
         await self._spares.aclose()
 
-    def _clause_url(self, language: str, voice_id: str, audio_format: str) -> str:
+    def _url(self, language: str, voice: Voice) -> str:
         query = {
-            "model_id": self._model_id,
-            "output_format": audio_format,
+            "model_id": voice.model_id or DEFAULT_MODEL,
+            "output_format": voice.agent_output_audio_format,
             "auto_mode": "true",
             "sync_alignment": "true",
             "inactivity_timeout": INACTIVITY_S,
         }
         if language:
             query["language_code"] = language.lower().partition("-")[0]
-        return f"{self._socket_url}/v1/text-to-speech/{quote(voice_id, safe='')}/stream-input?{urlencode(query)}"
+        path = f"/v1/text-to-speech/{quote(voice.voice_id, safe='')}/stream-input"
+        return f"{self._socket_url}{path}?{urlencode(query)}"
 
-    async def _open(self, url: str) -> ClientConnection:
+    async def _open(self, opening: "_Opening") -> ClientConnection:
         """Connect, and send what every clause begins with, so that ElevenLabs gets the voice ready."""
         socket = await _Connect(
-            url,
+            self._url(*opening),
             additional_headers=self._headers,
             open_timeout=FIRST_AUDIO_S,
             close_timeout=CLOSE_S,
@@ -117,8 +112,17 @@ class ElevenLabsVoice:
             compression=None,  # base64 of audio gains nothing worth its time
             logger=_socket_log,
         )
-        await _send(socket, {"text": " ", "voice_settings": VOICE_SETTINGS})
+        voice = opening.voice
+        settings = {"stability": voice.stability, "similarity_boost": voice.similarity_boost, "speed": voice.speed}
+        await _send(socket, {"text": " ", "voice_settings": settings})
         return socket
+
+
+class _Opening(NamedTuple):
+    """What a socket is opened for. Its address and its first message are made of this and of nothing else."""
+
+    language: str
+    voice: Voice
 
 
 async def _send(socket: ClientConnection, *messages: dict[str, Any]) -> None:
@@ -136,17 +140,17 @@ class _Connect(connect):
 
 
 class _Spares:
-    """Keeps one open, unused socket per URL, so that a clause does not wait for a handshake."""
+    """Keeps one open, unused socket per opening, so that a clause does not wait for a handshake."""
 
-    def __init__(self, open_socket: Callable[[str], Coroutine[Any, Any, ClientConnection]]) -> None:
+    def __init__(self, open_socket: Callable[[_Opening], Coroutine[Any, Any, ClientConnection]]) -> None:
         self._open = open_socket
-        self._spares: dict[str, asyncio.Task[ClientConnection | None]] = {}
+        self._spares: dict[_Opening, asyncio.Task[ClientConnection | None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def take(self, url: str) -> ClientConnection:
+    async def take(self, opening: _Opening) -> ClientConnection:
         """The spare socket, or a new one. Another is opened for the next clause. Raises what opening raises."""
-        socket = await self._take_spare(url) or await self._open(url)
-        self._prepare(url, until=asyncio.get_running_loop().time() + SPARE_USE_S)
+        socket = await self._take_spare(opening) or await self._open(opening)
+        self._prepare(opening, until=asyncio.get_running_loop().time() + SPARE_USE_S)
         return socket
 
     def close(self, socket: ClientConnection) -> None:
@@ -154,12 +158,12 @@ class _Spares:
         self._in_background(socket.close())
 
     async def aclose(self) -> None:
-        for url in list(self._spares):
-            self._discard(self._spares.pop(url))
+        for opening in list(self._spares):
+            self._discard(self._spares.pop(opening))
         await asyncio.gather(*self._closing)
 
-    async def _take_spare(self, url: str) -> ClientConnection | None:
-        if (spare := self._spares.pop(url, None)) is None:
+    async def _take_spare(self, opening: _Opening) -> ClientConnection | None:
+        if (spare := self._spares.pop(opening, None)) is None:
             return None
         try:
             socket = await asyncio.shield(spare)
@@ -168,20 +172,20 @@ class _Spares:
             raise
         return socket if socket and socket.state is State.OPEN else None
 
-    def _prepare(self, url: str, until: float) -> None:
+    def _prepare(self, opening: _Opening, until: float) -> None:
         loop = asyncio.get_running_loop()
-        if url not in self._spares and loop.time() < until:
-            spare = self._spares[url] = asyncio.create_task(self._open_spare(url))
-            loop.call_later(SPARE_AGE_S, self._replace, url, spare, until)
+        if opening not in self._spares and loop.time() < until:
+            spare = self._spares[opening] = asyncio.create_task(self._open_spare(opening))
+            loop.call_later(SPARE_AGE_S, self._replace, opening, spare, until)
 
-    def _replace(self, url: str, spare: asyncio.Task[ClientConnection | None], until: float) -> None:
-        if self._spares.get(url) is spare:
-            self._discard(self._spares.pop(url))
-            self._prepare(url, until)
+    def _replace(self, opening: _Opening, spare: asyncio.Task[ClientConnection | None], until: float) -> None:
+        if self._spares.get(opening) is spare:
+            self._discard(self._spares.pop(opening))
+            self._prepare(opening, until)
 
-    async def _open_spare(self, url: str) -> ClientConnection | None:
+    async def _open_spare(self, opening: _Opening) -> ClientConnection | None:
         try:
-            return await self._open(url)
+            return await self._open(opening)
         except (OSError, WebSocketException):
             return None  # the next clause tries for itself, and tells
 

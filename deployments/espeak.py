@@ -20,7 +20,7 @@ from deployments.spoken_text import SpokenText
 from serve_app.audio.pcm import AudioFormat
 from serve_app.audio.resample import Resampler
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import SpeechChunk
+from serve_app.ports import SpeechChunk, Voice
 
 WORDS_PER_MINUTE = 165
 CLAUSE_PAUSE_S = 0.12  # espeak-ng ends with the last sound; its own pause, when asked for, is 330 ms
@@ -51,18 +51,17 @@ class EspeakVoice:
     def describe(self) -> str:
         return "espeak-ng (local voice)"
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
-        """See `serve_app.ports.Speaker`. `voice_id` may be a name of espeak-ng's, like "pt-br+f2"."""
-        clause = _Clause(text, _parse_format(audio_format))
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
+        """See `serve_app.ports.Speaker`. `voice.voice_id` may be a name of espeak-ng's, like "pt-br+f2"."""
+        clause = _Clause(text, _parse_format(voice.agent_output_audio_format))
         printable = _printable(text)
         if not printable.strip():
             return
         if self._child.dead:
             self._child.close()
             self._child = _Process()
-        async with self._child.asked(printable, espeak_voices(language, voice_id)) as replies:
+        names = espeak_voices(language, voice.voice_id)
+        async with self._child.asked(printable, names, round(WORDS_PER_MINUTE * voice.speed)) as replies:
             while isinstance(sound := await replies.next(), Sound):
                 for chunk in clause.add(sound):
                     yield chunk
@@ -182,12 +181,12 @@ class _Process:
         self.dead = False
 
     @asynccontextmanager
-    async def asked(self, text: str, voices: tuple[str, ...]) -> AsyncIterator[_Replies]:
-        """Have `text` spoken. On leaving, whatever of it is still to come is stopped and dropped."""
+    async def asked(self, text: str, voices: tuple[str, ...], rate: int) -> AsyncIterator[_Replies]:
+        """Speak `text` at `rate` words a minute. On leaving, what is still to come of it is stopped and dropped."""
         writer = await self._connected()
         number = next(self._numbers)
         replies = self._waiting[number] = _Replies()
-        writer.write(frame(Say(number, text, voices, WORDS_PER_MINUTE)))
+        writer.write(frame(Say(number, text, voices, rate)))
         try:
             yield replies
         except TimeoutError as e:

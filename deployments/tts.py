@@ -12,15 +12,13 @@ from deployments.elevenlabs import ElevenLabsVoice
 from deployments.espeak import EspeakVoice
 from deployments.remote import translated
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import SpeechChunk
+from serve_app.ports import SpeechChunk, Voice
 
 
 class Engine(Protocol):
     """A voice engine: a `Speaker`, as an async generator, that can say what it is."""
 
-    def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]: ...
+    def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]: ...
 
     def describe(self) -> str: ...
 
@@ -50,11 +48,9 @@ class TtsProxy:
             raise ConfigurationError(f"there is no voice engine {name!r}; use one of {', '.join(ENGINES)}")
         self._engine = ENGINES[name](os.environ)
 
-    async def speak(
-        self, text: str, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         """One clause, streamed. Raises SpeechError."""
-        chunks = self._engine.speak(text, language=language, voice_id=voice_id, audio_format=audio_format)
+        chunks = self._engine.speak(text, language=language, voice=voice)
         # Serve stops a cancelled call where it yields; the engine would not hear of it.
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -71,11 +67,9 @@ class RemoteSpeaker:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle.options(stream=True)
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         """See `serve_app.ports.Speaker`."""
-        call = self._handle.speak.remote(text, language, voice_id, audio_format)
+        call = self._handle.speak.remote(text, language, voice)
         stream = cast(DeploymentResponseGenerator[SpeechChunk], call)
         try:
             with translated(SpeechError):

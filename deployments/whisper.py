@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -67,9 +68,9 @@ class LocalWhisper:
         self._recognise.set_max_batch_size(batching.max_batch_size)  # type: ignore[attr-defined]
         self._recognise.set_batch_wait_timeout_s(batching.batch_wait_s)  # type: ignore[attr-defined]
 
-    async def transcribe(self, pcm: bytes, language: str | None) -> Transcript:
+    async def transcribe(self, pcm: bytes, language: str | None, keywords: tuple[str, ...]) -> Transcript:
         """As Transcriber.transcribe."""
-        outcome = await self._recognise(Utterance(pcm, language))
+        outcome = await self._recognise(Utterance(pcm, language, keywords))
         if isinstance(outcome, TranscriptionError):
             raise outcome
         return outcome
@@ -89,6 +90,7 @@ class RemoteTranscriber:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
-    async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
-        transcript: Transcript = await ask(self._handle.transcribe, pcm, language, failure=TranscriptionError)
+    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
+        method, expected = self._handle.transcribe, tuple(keywords)
+        transcript: Transcript = await ask(method, pcm, language, expected, failure=TranscriptionError)
         return transcript

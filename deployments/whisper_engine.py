@@ -15,6 +15,7 @@ from ctranslate2 import StorageView
 from ctranslate2.models import WhisperGenerationResult
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from deployments.whisper_hypothesis import Hypothesis, join_hypotheses
@@ -44,17 +45,21 @@ DEFAULT_COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
 
 
 class Utterance(msgspec.Struct, frozen=True):
-    """One stretch of speech: s16le, 16 kHz, mono. `language` is ISO 639-1; None: detect it."""
+    """One stretch of speech: s16le, 16 kHz, mono. `language` is ISO 639-1; None: detect it. `keywords`: expect them."""
 
     pcm: bytes
     language: str | None
+    keywords: tuple[str, ...] = ()
 
 
 class Speech(msgspec.Struct, frozen=True):
-    """An utterance made ready: samples within -1..1, and its language if it is one that the model knows."""
+    """An utterance made ready: samples within -1..1, its language if it is one that the model knows, and the words
+    that the model is to expect, as the text that would have come before.
+    """
 
     samples: NDArray[np.float32]
     language: str | None
+    hotwords: str | None
 
     @property
     def seconds(self) -> float:
@@ -85,18 +90,19 @@ class WhisperEngine:
     def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript | TranscriptionError]:
         """Recognise utterances, in their order. A bad one becomes an error in its place; its neighbours are untouched.
 
-        Those with the same window are decoded together: with a real Whisper nearly all, because of its floor; with
-        the bundled model hardly any, and at a few milliseconds each that is no loss.
+        Those with the same window and keywords (CTranslate2 wants prompts of one length) are decoded together: with a
+        real Whisper nearly all of an agent, because of its floor; with the bundled model hardly any, and at a few
+        milliseconds each that is no loss.
         """
         outcomes: dict[int, Transcript | TranscriptionError] = {}
-        windows: dict[int | None, dict[int, Speech]] = defaultdict(dict)
+        windows: dict[tuple[int | None, str | None], dict[int, Speech]] = defaultdict(dict)
         for index, utterance in enumerate(utterances):
             if len(utterance.pcm) % 2:
                 outcomes[index] = TranscriptionError("the utterance is not s16le: it has an odd number of bytes")
                 continue
             speech = self._speech(utterance)
-            windows[self._window(speech)][index] = speech
-        for frames, group in windows.items():
+            windows[self._window(speech), speech.hotwords][index] = speech
+        for (frames, _), group in windows.items():
             outcomes |= zip(group, self._attempt(frames, list(group.values())), strict=True)
         return [outcomes[index] for index in range(len(utterances))]
 
@@ -105,7 +111,9 @@ class WhisperEngine:
         too_short = self._model.feature_extractor.n_fft - len(samples)  # for one spectrum
         if too_short > 0:
             samples = np.pad(samples, (0, too_short))
-        return Speech(samples, utterance.language if utterance.language in self._languages else None)
+        language = utterance.language if utterance.language in self._languages else None
+        # The bundled model was never trained on prompts: after one it hears nothing.
+        return Speech(samples, language, None if self._bundled else ", ".join(utterance.keywords) or None)
 
     def _window(self, speech: Speech) -> int | None:
         """How many frames the encoder gets to see, an even number since it halves them. None: more than it can."""
@@ -131,13 +139,13 @@ class WhisperEngine:
         encoded = self._encode(frames, group)
         languages = self._spoken_languages(encoded, group)
         tokenizers = [self._tokenizer(language) for language in languages]
-        results = self._generate(encoded, tokenizers, max(speech.seconds for speech in group))
+        results = self._generate(encoded, tokenizers, group)
         transcripts = []
         for speech, tokenizer, result in zip(group, tokenizers, results, strict=True):
             hypothesis = _hypothesis(result, tokenizer, speech.seconds)
             if hypothesis.is_doubtful and not self._bundled:
                 # The short window may be to blame.
-                transcripts.append(self._transcribe_padded(Speech(speech.samples, tokenizer.language_code)))
+                transcripts.append(self._transcribe_padded(replace(speech, language=tokenizer.language_code)))
             else:
                 transcripts.append(join_hypotheses([hypothesis], tokenizer.language_code))
         return transcripts
@@ -162,10 +170,10 @@ class WhisperEngine:
         return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, "transcribe", language)
 
     def _generate(
-        self, encoded: StorageView, tokenizers: Sequence[Tokenizer], seconds: float
+        self, encoded: StorageView, tokenizers: Sequence[Tokenizer], group: Sequence[Speech]
     ) -> list[WhisperGenerationResult]:
-        prompts = [[*tokenizer.sot_sequence, tokenizer.no_timestamps] for tokenizer in tokenizers]
-        new_tokens = SPARE_TOKENS + math.ceil(TOKENS_PER_SECOND * seconds)
+        prompts = [self._prompt(tokenizer, group[0].hotwords) for tokenizer in tokenizers]
+        new_tokens = SPARE_TOKENS + math.ceil(TOKENS_PER_SECOND * max(speech.seconds for speech in group))
         results: list[WhisperGenerationResult] = self._model.model.generate(
             encoded,
             prompts,
@@ -176,10 +184,20 @@ class WhisperEngine:
         )
         return results
 
+    def _prompt(self, tokenizer: Tokenizer, hotwords: str | None) -> list[int]:
+        """At most 224 tokens of keywords, the model's own limit, and the start of a transcript without timestamps."""
+        prompt: list[int] = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hotwords)
+        return prompt
+
     def _transcribe_padded(self, speech: Speech) -> Transcript:
         """Whisper as it was published: one 30 s window after another."""
         segments, info = self._model.transcribe(
-            speech.samples, language=speech.language, beam_size=1, temperature=0.0, condition_on_previous_text=False
+            speech.samples,
+            language=speech.language,
+            hotwords=speech.hotwords,
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
         )
         hypotheses = [
             Hypothesis(segment.text.strip(), segment.end - segment.start, segment.avg_logprob, segment.no_speech_prob)

@@ -15,16 +15,24 @@ from deployments.tts import RemoteSpeaker, TtsProxy
 from deployments.turn_rules import TurnRules
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
-from serve_app.api import conversations
+from serve_app.access import Access
+from serve_app.agent_files import load_agents
+from serve_app.api import agents as agents_api
+from serve_app.api import conversations, signed_urls
+from serve_app.api.cors import cors
+from serve_app.api_keys import ApiKeys
 from serve_app.errors import ProviderError, SpeechError, StoreError, TranscriptionError
 from serve_app.gateway import Composition, Gateway
 from serve_app.observability.metrics import FrameWaits, LoopLag
 from serve_app.ports import LanguageModel, Transcriber
 from serve_app.providers.chat import ChatModel
+from serve_app.providers.custom_llm import AgentModels
 from serve_app.providers.groq_stt import GroqTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
+from serve_app.providers.webhook import HttpWebhooks
 from serve_app.session import Parts
-from serve_app.settings import Settings, load_agents
+from serve_app.settings import Settings
+from serve_app.signatures import Signatures
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
@@ -56,9 +64,17 @@ def _graph(deployment: type) -> Deployment:
 def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: DeploymentHandle[Any]) -> Composition:
     """The parts of one gateway replica, made inside it."""
     settings = Settings.from_environment(os.environ)
+    agents = load_agents(settings.agents_dir, os.environ)
     database = Database(settings.database_url)
-    log = PostgresLog(database)
-    transcriber, model = choose_transcriber(settings, whisper), choose_model(settings)
+    log, reader = PostgresLog(database), ConversationReader(database)
+    transcriber, model, webhooks = (
+        choose_transcriber(settings, whisper),
+        choose_model(settings),
+        HttpWebhooks(os.environ),
+    )
+    models = AgentModels(model, os.environ)
+    keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
+    signatures = Signatures(settings.signing_secret.get_secret_value()) if settings.signing_secret else None
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -66,6 +82,8 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
             closing.push_async_callback(database.aclose)
             log.start()
             closing.push_async_callback(log.aclose)
+            closing.push_async_callback(models.aclose)
+            closing.push_async_callback(webhooks.aclose)
             closing.callback(asyncio.create_task(LoopLag().watch()).cancel)
             yield
 
@@ -79,9 +97,15 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
         }
 
     return Composition(
-        agents=load_agents(),
-        parts=Parts(transcriber, RemoteSpeaker(tts), model, RemoteJudge(vad), log, FrameWaits().observe),
-        routes=conversations.routes(ConversationReader(database)),
+        agents=agents,
+        access=Access(agents, keys, signatures, reader.read),
+        parts=Parts(transcriber, RemoteSpeaker(tts), models, webhooks, RemoteJudge(vad), log, FrameWaits().observe),
+        routes=[
+            *agents_api.routes(agents, keys),
+            *signed_urls.routes(agents, keys, signatures, settings.public_url),
+            *conversations.routes(reader, keys),
+        ],
+        middleware=[cors(settings.cors_origins)],
         running=running,
         describe=describe,
     )

@@ -3,12 +3,20 @@
     HelloError
     ├── ConfigurationError      settings that cannot work: the process does not start
     ├── ClientError      1008   what the client sent cannot be honoured
-    │   └── InvalidMessage      not JSON, wrong types, bad base64, odd bytes, oversize
+    │   ├── InvalidMessage      not JSON, wrong types, bad base64, odd bytes, oversize
+    │   ├── OverrideError       an override that the agent does not permit, or that is no valid value
+    │   └── MissingVariable     dynamic variables that the agent needs and the client has not given
+    ├── Gone             1002   the client has stopped answering, or sending
+    │   └── Silent              nothing came from the user
+    ├── Finished         1000   the conversation is over as it should be
+    │   ├── CallerSilent        nobody spoke for as long as the agent waits
+    │   └── TimeIsUp            it lasted as long as the agent allows
     ├── Unavailable      1013   no room or not ready: try again later
     └── ProviderError    1002   an engine or a provider failed
         ├── TranscriptionError
         ├── LanguageModelError
         ├── SpeechError
+        ├── ToolError           never ends a conversation: the model is told
         └── StoreError          never ends a conversation: the log retries
 
 Foreign errors are translated once, where they enter, with `raise ... from`. All of them cross Ray: an error is
@@ -40,6 +48,37 @@ class InvalidMessage(ClientError):
     error_type = "invalid_message"
 
 
+class OverrideError(ClientError):
+    error_type = "override_error"
+
+
+class MissingVariable(ClientError):
+    error_type = "missing_dynamic_variable"
+
+
+class Gone(HelloError):
+    close_code = 1002
+    error_type = "websocket_disconnect"
+
+
+class Silent(Gone):
+    error_type = "transport_receive_timeout"
+
+
+class Finished(HelloError):
+    """An end without a fault: the close says why."""
+
+    close_code = 1000
+
+
+class CallerSilent(Finished):
+    pass
+
+
+class TimeIsUp(Finished):
+    error_type = "max_duration_exceeded"
+
+
 class Unavailable(HelloError):
     close_code = 1013
 
@@ -58,6 +97,10 @@ class LanguageModelError(ProviderError):
 
 class SpeechError(ProviderError):
     error_type = "tts_cascade_error"
+
+
+class ToolError(ProviderError):
+    """The message is for the language model, and may hold what the tool answered."""
 
 
 class StoreError(ProviderError):

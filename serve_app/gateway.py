@@ -8,8 +8,7 @@ import asyncio
 import contextvars
 import logging
 import os
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -17,14 +16,17 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from ray import serve
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from serve_app.access import Access, new_conversation_id
 from serve_app.conversation.agent import Agent
-from serve_app.errors import ClientError, ConfigurationError, HelloError, InvalidMessage, Unavailable
+from serve_app.conversation.heartbeat import PING_EVERY_S
+from serve_app.errors import ConfigurationError, HelloError, InvalidMessage, Unavailable
 from serve_app.session import Parts, Session
 
 logger = logging.getLogger(__name__)
@@ -38,18 +40,22 @@ LONGEST_REASON = 120
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `user_config` may hold. Below Serve's max_ongoing_requests, beyond which a caller would hang unanswered."""
+    """What `user_config` may hold. `max_conversations`: below Serve's max_ongoing_requests, beyond which a caller would
+    hang unanswered. `ping_every_s`: of new conversations, while their line is good."""
 
     max_conversations: Annotated[int, msgspec.Meta(ge=1)] = 80
+    ping_every_s: Annotated[float, msgspec.Meta(ge=1)] = PING_EVERY_S
 
 
 class Composition(NamedTuple):
     """What `app.py` put together for this replica. `running` holds what must be started and stopped around it;
     `describe` says, for people, which part does what."""
 
-    agents: dict[str, Agent]
+    agents: Mapping[str, Agent]
+    access: Access
     parts: Parts
     routes: Sequence[BaseRoute]
+    middleware: Sequence[Middleware]
     running: Callable[[], AbstractAsyncContextManager[None]]
     describe: Callable[[], Awaitable[dict[str, str]]]
 
@@ -61,6 +67,7 @@ class Gateway:
         self._made = compose(**handles)
         self._limits: Limits | None = None
         self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._opening = 0  # calls that are being let in
         if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
             logger.warning(
                 "HAProxy is off: Serve's own proxy adds over 20 ms to audio from five callers on. "
@@ -86,6 +93,7 @@ class Gateway:
                 Route("/", self._talk_page),
                 Mount("/web", StaticFiles(directory=WEB)),
             ],
+            middleware=self._made.middleware,
             lifespan=self._lifespan,
         )
 
@@ -97,7 +105,7 @@ class Gateway:
         await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
         socket = ClientSocket(ws)
         try:
-            session = self._start_session(ws.query_params.get("agent_id", ""), socket)
+            session = await self._start_session(ws, socket)
         except HelloError as e:
             await socket.close(e.close_code, e.message)
             return
@@ -107,13 +115,23 @@ class Gateway:
         finally:  # when the client vanishes, Serve cancels this handler
             session.detach(code)
 
-    def _start_session(self, agent_id: str, socket: "ClientSocket") -> Session:
-        if self._limits and len(self._sessions) >= self._limits.max_conversations:
+    async def _start_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:
+        """Room is looked for first: to be let in uses a single-use URL up."""
+        limits = self._limits or Limits()
+        if len(self._sessions) + self._opening >= limits.max_conversations:
             raise Unavailable("all lines are busy: try again in a moment")
-        agent = self._made.agents.get(agent_id)
-        if agent is None:
-            raise ClientError("no such agent_id: an agent is a file AGENT_ID.yaml in configs/agents")
-        session = Session(f"conv_{uuid.uuid4().hex}", agent_id, agent, self._made.parts)
+        self._opening += 1
+        try:
+            admission = await self._made.access.admit(ws)
+        finally:
+            self._opening -= 1
+        session = Session(
+            admission.conversation_id or new_conversation_id(),
+            admission.agent_id,
+            self._made.agents,
+            self._made.parts,
+            ping_every_s=limits.ping_every_s,
+        )
         session.attach(socket)
         task = asyncio.create_task(session.run(), context=contextvars.Context(), name=session.id)
         self._sessions[session] = task

@@ -7,6 +7,7 @@ URL and what is switched on, and stops all of it on Ctrl-C. Nothing it did not s
 import argparse
 import json
 import os
+import secrets
 import signal
 import time
 import traceback
@@ -89,6 +90,7 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             check_free(ports)
             folder = new_folder(data_dir / "run")
             keep_apart(folder)
+            share_signing_secret()
             cluster = local_cluster(config_path, ports[0].number)
         running.enter_context(terminal.output_to(folder / "launcher.log"))
         if not os.environ.get("DATABASE_URL"):
@@ -106,6 +108,12 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
 
 def data_folder() -> Path:
     return Path(os.environ.get("DATA_DIR") or REPOSITORY / ".data").resolve()
+
+
+def share_signing_secret() -> None:
+    """Every replica inherits it, so that each can check what another has signed. One of ours ends with the run."""
+    if not os.environ.get("SIGNING_SECRET"):
+        os.environ["SIGNING_SECRET"] = secrets.token_urlsafe(32)
 
 
 def stop_on_signals(terminal: Terminal) -> None:

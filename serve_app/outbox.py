@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from serve_app.conversation import protocol
 from serve_app.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-LONGEST_BACKLOG = 1024
-"""Frames, about 40 s of audio: a client that takes none for so long is gone."""
+MOST_AUDIO = 250
+"""Messages, 10 s of sound. It leaves 60 ms ahead of real time: what has waited for so long, nobody wants to hear."""
+MOST_EVENTS = 1024
+"""Messages other than audio. They are never dropped: a client that leaves so many is gone."""
 CLOSING_S = 2.0
 """For the last frames, and for the close, to a client that may be gone."""
 
@@ -24,31 +27,72 @@ class Socket(Protocol):
     async def close(self, code: int, reason: str) -> None: ...
 
 
+class _Frame(NamedTuple):
+    text: str
+    is_audio: bool
+
+
 class Outbox:
+    """Bounded, for callers that read slowly: of audio the oldest is dropped. `dropped` counts those messages."""
+
     def __init__(self) -> None:
-        self._frames: asyncio.Queue[str] = asyncio.Queue()
+        self.dropped = 0
+        self._frames: deque[_Frame] = deque()
+        self._audio = 0  # of them
+        self._filled = asyncio.Event()
 
     def put(self, message: protocol.ServerMessage) -> None:
         """Raises Unavailable when the client takes nothing."""
-        if self._frames.qsize() >= LONGEST_BACKLOG:
+        if isinstance(message, protocol.Interruption):
+            self._drop_audio(self._audio)  # clients play what comes, also of an answer that is over
+        is_audio = isinstance(message, protocol.Audio)
+        if is_audio and self._audio >= MOST_AUDIO:
+            self._drop_audio(1)
+        if not is_audio and len(self._frames) - self._audio >= MOST_EVENTS:
             raise Unavailable("the client takes no messages")
-        self._frames.put_nowait(protocol.encode(message))
+        self._push(message)
 
     async def send(self, socket: Socket) -> None:
         """Send what comes, for ever. Raises OSError when the client is gone."""
         while True:
-            await socket.send_text(await self._frames.get())
+            while not self._frames:
+                self._filled.clear()
+                await self._filled.wait()
+            await socket.send_text(self._pop())
 
     async def close(self, socket: Socket, last: protocol.ServerMessage | None, code: int, reason: str) -> None:
         """Send what is left and `last`, then close. Never raises: the client may be gone, or take nothing more."""
         if last:
-            self._frames.put_nowait(protocol.encode(last))
+            self._push(last)
         await _while_there(self._send_rest(socket))
         await _while_there(socket.close(code, reason))
 
     async def _send_rest(self, socket: Socket) -> None:
-        while not self._frames.empty():
-            await socket.send_text(self._frames.get_nowait())
+        while self._frames:
+            await socket.send_text(self._pop())
+
+    def _push(self, message: protocol.ServerMessage) -> None:
+        is_audio = isinstance(message, protocol.Audio)
+        self._frames.append(_Frame(protocol.encode(message), is_audio))
+        self._audio += is_audio
+        self._filled.set()
+
+    def _pop(self) -> str:
+        text, is_audio = self._frames.popleft()
+        self._audio -= is_audio
+        return text
+
+    def _drop_audio(self, count: int) -> None:
+        """The oldest so many."""
+        kept: deque[_Frame] = deque()
+        for frame in self._frames:
+            if frame.is_audio and count:
+                count -= 1
+                self._audio -= 1
+                self.dropped += 1
+            else:
+                kept.append(frame)
+        self._frames = kept
 
 
 async def _while_there(farewell: Coroutine[Any, Any, None]) -> None:

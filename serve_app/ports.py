@@ -3,14 +3,18 @@
 A new engine, provider or model is one new file behind one of these, and one line in `app.py`.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from serve_app.conversation.agent import Voice
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message, Transcript
+from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import Alignment, SpeechChunk
+from serve_app.conversation.tools import ToolCall, ToolSpec, WebhookTool
 
 __all__ = [
     "Alignment",
@@ -19,17 +23,23 @@ __all__ = [
     "LanguageModel",
     "LogEvent",
     "Message",
+    "ModelRequest",
+    "Reasoning",
     "Speaker",
     "SpeechChunk",
+    "ToolCall",
+    "ToolSpec",
     "Transcriber",
     "Transcript",
     "TurnJudge",
+    "Voice",
+    "WebhookCaller",
 ]  # fmt: skip
 
 
 class Transcriber(Protocol):
-    async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
-        """Recognise one utterance: s16le, 16 kHz, mono. `language` None: detect it.
+    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
+        """Recognise one utterance: s16le, 16 kHz, mono. `language` None: detect it. `keywords`: words to expect.
 
         Raises TranscriptionError.
         """
@@ -37,8 +47,9 @@ class Transcriber(Protocol):
 
 
 class Speaker(Protocol):
-    def speak(self, text: str, *, language: str, voice_id: str, audio_format: str) -> AsyncGenerator[SpeechChunk, None]:
-        """Speak one clause in `audio_format` ("pcm_16000", "ulaw_8000", ...), chunks of any length, as they are ready.
+    def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
+        """Speak one clause in the voice's own format ("pcm_16000", "ulaw_8000", ...), in chunks of any length, as they
+        are ready.
 
         Closing the iterator (aclose) stops the synthesis. Raises SpeechError.
         """
@@ -46,10 +57,19 @@ class Speaker(Protocol):
 
 
 class LanguageModel(Protocol):
-    def reply(self, messages: Sequence[Message], *, language: str) -> AsyncGenerator[str, None]:
-        """Stream the answer to a dialogue, in pieces of any length. Closing the iterator cancels it.
+    def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning, None]:
+        """Stream the answer: text in pieces of any length, each tool call whole. Closing the iterator cancels it.
 
-        Raises LanguageModelError.
+        Raises LanguageModelError, also for an answer with neither text nor a call.
+        """
+        ...
+
+
+class WebhookCaller(Protocol):
+    async def call(self, tool: WebhookTool, arguments: Mapping[str, Any], variables: Variables) -> str:
+        """Make the tool's HTTP request; its answer, for the model to read. `arguments` are complete and checked.
+
+        Raises ToolError, for any other status than 2xx too: the text is for the model.
         """
         ...
 
@@ -66,7 +86,8 @@ class TurnJudge(Protocol):
 class LogEvent(msgspec.Struct, frozen=True):
     """One fact about a conversation, in order of `sequence` (0, 1, ... per conversation).
 
-    kinds: started, user_turn, agent_turn, correction, interruption, audio, feedback, error, ended.
+    kinds: started, user_turn, agent_turn, correction, interruption, audio, tool_call, tool_result, feedback, context,
+    error, ended.
     """
 
     conversation_id: str

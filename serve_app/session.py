@@ -5,30 +5,58 @@ detaches. Every task of a conversation lives in one TaskGroup and ends with it.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from serve_app.audio.caller_audio import CallerAudio
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import protocol
-from serve_app.conversation.actions import Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
+from serve_app.conversation.actions import (
+    Actions,
+    CallWebhook,
+    End,
+    Log,
+    Send,
+    Speak,
+    Stop,
+    StopRecognising,
+    Think,
+)
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.allowance import Allowance
 from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.decisions import Judge, Recognise
-from serve_app.errors import ClientError, HelloError, InvalidMessage, ProviderError
+from serve_app.conversation.heartbeat import PING_EVERY_S
+from serve_app.conversation.opening import check_enclave
+from serve_app.conversation.tool_use import Outcome
+from serve_app.errors import ClientError, Finished, HelloError, InvalidMessage, ProviderError, ToolError
 from serve_app.outbox import Outbox, Socket
-from serve_app.ports import ConversationLog, LanguageModel, LogEvent, Speaker, Transcriber, TurnJudge
+from serve_app.ports import (
+    ConversationLog,
+    LanguageModel,
+    LogEvent,
+    Reasoning,
+    Speaker,
+    ToolCall,
+    Transcriber,
+    TurnJudge,
+    WebhookCaller,
+)
 
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKLOG = 4 * protocol.LONGEST_MESSAGE
 """Characters that wait to be read. Serve's own queue has no bound, so a flood cannot be held back, only ended."""
+MESSAGES_AT_ONCE = 20
+"""Messages taken in before others get the event loop."""
 FRAMES_AT_ONCE = 10
 """Audio frames judged before others get the event loop: up to 3 ms of work while somebody speaks."""
 FRAME_S = FRAME_SAMPLES / RATE
@@ -45,6 +73,7 @@ class Parts(NamedTuple):
     transcriber: Transcriber
     speaker: Speaker
     model: LanguageModel
+    webhooks: WebhookCaller
     judge: TurnJudge
     log: ConversationLog
     waited: Callable[[float], None]
@@ -59,14 +88,26 @@ class _OverError(Exception):
 
 
 class Session:
-    def __init__(self, conversation_id: str, agent_id: str, agent: Agent, parts: Parts) -> None:
-        config = agent.conversation_config
+    """`agents` are all there are; the conversation begins with the one under `agent_id`."""
+
+    def __init__(
+        self,
+        conversation_id: str,
+        agent_id: str,
+        agents: Mapping[str, Agent],
+        parts: Parts,
+        *,
+        ping_every_s: float = PING_EVERY_S,
+    ) -> None:
+        hearing = agents[agent_id].conversation_config.asr
         self.id = conversation_id
         self._parts = parts
-        self._voice_id = config.tts.voice_id
-        self._output_name = config.tts.agent_output_audio_format
-        self._conversation = Conversation(conversation_id, agent_id, agent)
-        self._audio = CallerAudio(AudioFormat.parse(config.asr.user_input_audio_format))
+        self._keywords = hearing.keywords
+        self._conversation = Conversation(
+            conversation_id, agent_id, agents, system=_system_variables(), ping_every_s=ping_every_s
+        )
+        self._format = AudioFormat.parse(hearing.user_input_audio_format)
+        self._audio = CallerAudio(self._format)
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
         self._unread = 0  # characters in it
         self._outbox = Outbox()
@@ -141,34 +182,49 @@ class Session:
         if self._opened:
             self._append("ended", self._ending(error, code, reason))
         if self._client_code is None:
-            tell = error and self._opened and code in protocol.ERROR_CODES
-            last = protocol.Error(code, error.message, error.error_type, error.message) if error and tell else None
-            await self._outbox.close(socket, last, code, reason)
+            await self._outbox.close(socket, self._last_words(error), code, reason)
+        if self._outbox.dropped:
+            logger.warning("conversation %s: %d audio messages dropped, unread", self.id, self._outbox.dropped)
         logger.info("conversation %s ended with code %d", self.id, code)
         await self._parts.log.flush()
 
+    def _last_words(self, error: HelloError | None) -> protocol.Error | None:
+        """A call that simply ended is no error; one that has not begun must not get a frame before its metadata."""
+        if error is None or type(error) is Finished or not self._opened or error.close_code not in protocol.ERROR_CODES:
+            return None
+        return protocol.Error(error.close_code, error.message, error.error_type, error.message)
+
     def _ending(self, error: HelloError | None, code: int, reason: str) -> dict[str, Any]:
-        cause = {"code": code, "error_type": error.error_type, "message": error.message} if error else None
+        failed = error if not isinstance(error, Finished) else None
+        cause = {"code": code, "error_type": failed.error_type, "message": failed.message} if failed else None
         return {
             "reason": reason,
             "close_code": code,
             "duration_secs": round(self._now() - self._begun, 3),
-            "status": "failed" if error else "done",
+            "status": "failed" if failed else "done",
             "error": cause,
         }
 
     # ---- the tasks
 
     async def _take_in(self) -> None:
-        while True:
+        allowance = Allowance(self._now())
+        for count in itertools.count(1):
+            if count % MESSAGES_AT_ONCE == 0:
+                await asyncio.sleep(0)  # a full inbox never waits, and the others must get the event loop
             arrived, text = await self._inbox.get()
             self._unread -= len(text)
             message = protocol.decode(text)
+            allowance.message(arrived, is_audio=isinstance(message, protocol.UserAudioChunk))
             if message is None:
                 continue
+            if isinstance(message, protocol.EnclaveSetupConfig):
+                check_enclave(message)
+                continue  # the opening message follows
             if not self._opened:
                 self._open(message)
-            if isinstance(message, protocol.UserAudioChunk):
+            if isinstance(message, protocol.UserAudioChunk) and not self._conversation.text_only:
+                allowance.audio(self._format.seconds(len(message.user_audio_chunk)), arrived)
                 await self._hear(message.user_audio_chunk, arrived)
                 self._parts.waited(self._now() - arrived)
             else:
@@ -180,9 +236,10 @@ class Session:
             self._open(None)
 
     def _open(self, first: protocol.ClientMessage | None) -> None:
-        self._opened = True
         initiation = first if isinstance(first, protocol.ConversationInitiation) else protocol.ConversationInitiation()
-        self._perform(self._conversation.open(initiation, self._now()))
+        actions = self._conversation.open(initiation, self._now())  # refused: the close is the first the client gets
+        self._opened = True
+        self._perform(actions)
 
     async def _hear(self, data: bytes, arrived: float) -> None:
         try:
@@ -230,6 +287,8 @@ class Session:
                     self._spawn(self._judge(action))
                 case Think(reply):
                     self._work_for(reply, self._think(action))
+                case CallWebhook(reply):
+                    self._work_for(reply, self._call_webhook(action))
                 case Speak(reply):
                     self._work_for(reply, self._speak(action))
                 case Stop(reply):
@@ -248,7 +307,7 @@ class Session:
     async def _recognise(self, action: Recognise) -> None:
         pcm = self._audio.recording.slice(action.start, action.end)
         try:
-            transcript = await self._parts.transcriber.transcribe(pcm, language=None)
+            transcript = await self._parts.transcriber.transcribe(pcm, language=None, keywords=self._keywords)
         except ProviderError as e:
             self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))
@@ -265,29 +324,44 @@ class Session:
         self._perform(self._conversation.judged(judgement, self._now()))
 
     async def _think(self, action: Think) -> None:
+        answering = self._conversation.answering
         try:
-            async with aclosing(self._parts.model.reply(action.messages, language=action.language)) as pieces:
+            async with aclosing(self._parts.model.reply(action.request)) as pieces:
                 async for piece in pieces:
-                    self._perform(self._conversation.token(action.reply, piece, self._now()))
+                    match piece:
+                        case ToolCall():
+                            actions = answering.called(action.reply, piece, self._now())
+                        case Reasoning(text):
+                            actions = answering.reasoned(action.reply, text, self._now())
+                        case str():
+                            actions = answering.token(action.reply, piece, self._now())
+                    self._perform(actions)
         except ProviderError as e:
             self._warn(e)
-            self._perform(self._conversation.answer_failed(action.reply, e, self._now()))
+            self._perform(answering.answer_failed(action.reply, e, self._now()))
         else:
-            self._perform(self._conversation.answered(action.reply, self._now()))
+            self._perform(answering.answered(action.reply, self._now()))
+
+    async def _call_webhook(self, action: CallWebhook) -> None:
+        try:
+            outcome = Outcome(await self._parts.webhooks.call(action.tool, action.arguments, action.variables))
+        except ToolError as e:
+            outcome = Outcome(e.message, is_error=True)
+        answering = self._conversation.answering
+        self._perform(answering.tool_answered(action.reply, action.call_id, outcome, self._now()))
 
     async def _speak(self, action: Speak) -> None:
-        speech = self._parts.speaker.speak(
-            action.text, language=action.language, voice_id=self._voice_id, audio_format=self._output_name
-        )
+        answering = self._conversation.answering
+        speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)
         try:
             async with aclosing(speech) as chunks:
                 async for chunk in chunks:
-                    self._perform(self._conversation.spoken(action.reply, action.clause, chunk, self._now()))
+                    self._perform(answering.spoken(action.reply, action.clause, chunk, self._now()))
         except ProviderError as e:
             self._warn(e)
-            self._perform(self._conversation.speech_failed(action.reply, action.clause, e, self._now()))
+            self._perform(answering.speech_failed(action.reply, action.clause, e, self._now()))
         else:
-            self._perform(self._conversation.clause_spoken(action.reply, action.clause, self._now()))
+            self._perform(answering.clause_spoken(action.reply, action.clause, self._now()))
 
     def _warn(self, error: ProviderError) -> None:
         """For operators. The message is ours and holds nothing of the conversation; its cause might, and stays out."""
@@ -316,6 +390,11 @@ class Session:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _system_variables() -> dict[str, str]:
+    """What an agent may say of the moment the call began."""
+    return {"system__time_utc": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

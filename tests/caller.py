@@ -8,14 +8,24 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import soxr
 
 from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import AudioFormat, Samples
-from serve_app.conversation.agent import Agent, ConversationConfig, Hearing, Persona, Voice
+from serve_app.conversation.agent import Agent, ConversationConfig, Hearing, Persona, Rules, Voice
 from serve_app.conversation.playback import CHARS_PER_SECOND
 from serve_app.session import Parts, Session
+from tests.conversation.score import EVENTS, WAITS
 from tests.espeak import render
-from tests.fakes.ports import MemoryLog, ScriptedJudge, ScriptedModel, ScriptedSpeaker, ScriptedTranscriber, Wire
+from tests.fakes.ports import (
+    MemoryLog,
+    ScriptedJudge,
+    ScriptedModel,
+    ScriptedSpeaker,
+    ScriptedTranscriber,
+    ScriptedWebhooks,
+    Wire,
+)
 from tests.virtual_time import run
 
 INITIATION = '{"type":"conversation_initiation_client_data"}'
@@ -35,6 +45,8 @@ def agent(first_message: str = "", audio_format: str = "pcm_16000") -> Agent:
         "test",
         ConversationConfig(
             agent=Persona(first_message=first_message),
+            turn=WAITS,
+            conversation=Rules(client_events=EVENTS),
             asr=Hearing(audio_format),
             tts=Voice(agent_output_audio_format=audio_format),
         ),
@@ -49,6 +61,7 @@ class Call:
         self.transcriber: ScriptedTranscriber = parts.get("transcriber") or ScriptedTranscriber()
         self.model: ScriptedModel = parts.get("model") or ScriptedModel(ANSWER)
         self.speaker: ScriptedSpeaker = parts.get("speaker") or ScriptedSpeaker()
+        self.webhooks: ScriptedWebhooks = parts.get("webhooks") or ScriptedWebhooks()
         self.judge: ScriptedJudge = parts.get("judge") or ScriptedJudge()
         self.log = MemoryLog()
         self.wire = Wire()
@@ -56,8 +69,8 @@ class Call:
         self.session = Session(
             "conv_1",
             "default",
-            self.agent,
-            Parts(self.transcriber, self.speaker, self.model, self.judge, self.log, self.waits.append),
+            {"default": self.agent},
+            Parts(self.transcriber, self.speaker, self.model, self.webhooks, self.judge, self.log, self.waits.append),
         )
         self.session.attach(self.wire)
 
@@ -68,7 +81,7 @@ class Call:
     async def sounds(self, samples: Samples) -> None:
         """Audio at 16 kHz, in real time, in the agent's format."""
         audio_format = AudioFormat.parse(self.agent.conversation_config.asr.user_input_audio_format)
-        samples = samples[:: RATE // audio_format.rate]
+        samples = soxr.resample(samples, RATE, audio_format.rate) if audio_format.rate != RATE else samples
         lump = round(LUMP_S * audio_format.rate)
         for start in range(0, len(samples), lump):
             await asyncio.sleep(LUMP_S)

@@ -9,11 +9,21 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from serve_app.access import Access
+from serve_app.api.cors import cors
+from serve_app.api_keys import ApiKeys
 from serve_app.conversation.agent import Agent, ConversationConfig, Persona
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.gateway import ClientSocket, Composition, Gateway
 from serve_app.session import Parts
-from tests.fakes.ports import MemoryLog, ScriptedJudge, ScriptedModel, ScriptedSpeaker, ScriptedTranscriber
+from tests.fakes.ports import (
+    MemoryLog,
+    ScriptedJudge,
+    ScriptedModel,
+    ScriptedSpeaker,
+    ScriptedTranscriber,
+    ScriptedWebhooks,
+)
 
 PlainGateway: Any = Gateway.func_or_class.__mro__[1]  # as it was written, before Serve wrapped it
 AGENT = Agent("Test", ConversationConfig(Persona(first_message="")))
@@ -41,10 +51,21 @@ def compose() -> Composition:
     async def describe() -> dict[str, str]:
         return {"stt": "fake"}
 
+    async def stored(conversation_id: str) -> None:
+        return None
+
     parts = Parts(
-        ScriptedTranscriber(), ScriptedSpeaker(), ScriptedModel(), ScriptedJudge(), MemoryLog(), lambda seconds: None
+        ScriptedTranscriber(),
+        ScriptedSpeaker(),
+        ScriptedModel(),
+        ScriptedWebhooks(),
+        ScriptedJudge(),
+        MemoryLog(),
+        lambda seconds: None,
     )
-    return Composition({"test": AGENT}, parts, [], running, describe)
+    agents = {"test": AGENT}
+    access = Access(agents, ApiKeys(), None, stored)
+    return Composition(agents, access, parts, [], [cors(["*"])], running, describe)
 
 
 def test_the_subprotocol_is_answered_only_when_asked_for(client: TestClient) -> None:
@@ -110,3 +131,14 @@ def test_the_talk_page_and_its_files(client: TestClient) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert client.get("/web/talk.js").status_code == 200
     assert client.get("/web/nothing.js").status_code == 404
+
+
+def test_pages_of_other_origins_may_ask(client: TestClient) -> None:
+    assert client.get("/healthz", headers={"origin": "https://app.example.com"}).headers["access-control-allow-origin"]
+
+
+def test_how_often_to_ping_is_tuned_without_a_restart(gateway: Any) -> None:
+    gateway.reconfigure({"ping_every_s": 4})
+    assert gateway._limits.ping_every_s == 4
+    gateway.reconfigure({"ping_every_s": 0.1})
+    assert gateway._limits.ping_every_s == 4

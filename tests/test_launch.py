@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from serve_app import launch
 from serve_app.errors import HelloError
+from serve_app.settings import Settings
 from serve_app.terminal import Terminal
 from tests.marked_process import marked_process
 
@@ -83,6 +85,23 @@ class TestStart:
         cluster = ScriptedCluster(RUNNING)
         launch.start(cluster, folder, Terminal())
         assert cluster.dashboard_port == port
+
+
+class TestSigningSecret:
+    def test_there_is_one_and_another_in_the_next_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = []
+        for _ in range(2):
+            monkeypatch.setenv("SIGNING_SECRET", "")
+            launch.share_signing_secret()
+            made.append(os.environ["SIGNING_SECRET"])
+        assert made[0] != made[1]
+        environ = {"DATABASE_URL": "postgresql://localhost/hello", "SIGNING_SECRET": made[0]}
+        assert Settings.from_environment(environ).signing_secret
+
+    def test_the_operators_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SIGNING_SECRET", "of the operator's choice")
+        launch.share_signing_secret()
+        assert os.environ["SIGNING_SECRET"] == "of the operator's choice"
 
 
 @pytest.mark.usefixtures("_at_once")

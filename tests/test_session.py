@@ -5,6 +5,7 @@ import json
 import pytest
 
 from serve_app.audio.framing import RATE
+from serve_app.audio.pcm import SUPPORTED_FORMATS, AudioFormat
 from serve_app.conversation.turn_taking import LEAD_IN
 from serve_app.errors import TranscriptionError
 from serve_app.ports import Judgement
@@ -56,13 +57,16 @@ def test_who_hangs_up_ends_the_call() -> None:
     assert times == sorted(times)
 
 
-def test_a_phone_line_is_heard_and_answered_in_its_own_format() -> None:
-    call = play(a_turn, agent(audio_format="ulaw_8000"))
+@pytest.mark.parametrize("line", SUPPORTED_FORMATS, ids=lambda line: line.name)
+def test_every_line_is_heard_and_answered_in_its_own_format(line: AudioFormat) -> None:
+    call = play(a_turn, agent(audio_format=line.name))
     metadata = call.wire.events("conversation_initiation_metadata")[0]
-    assert metadata["user_input_audio_format"] == metadata["agent_output_audio_format"] == "ulaw_8000"
+    assert metadata["user_input_audio_format"] == metadata["agent_output_audio_format"] == line.name
     assert call.wire.events("user_transcript")
+    heard = len(call.transcriber.heard[-1]) / 2 / RATE
+    assert heard == pytest.approx(len(speech()) / RATE + LEAD_IN / RATE, abs=0.3)
     audio = b"".join(base64.b64decode(event["audio_base_64"]) for event in call.wire.events("audio"))
-    assert len(audio) / 8_000 == pytest.approx(SPOKEN_S, abs=0.01)
+    assert line.seconds(len(audio)) == pytest.approx(SPOKEN_S, abs=0.01)
 
 
 def test_every_lump_of_audio_reports_how_long_it_waited() -> None:
@@ -74,10 +78,11 @@ def test_every_lump_of_audio_reports_how_long_it_waited() -> None:
 def test_pings_are_sent_and_pongs_understood() -> None:
     async def score(call: Call) -> None:
         await call.sends(INITIATION)
+        await asyncio.sleep(1.05)
         for _ in range(4):
-            await asyncio.sleep(15)
             ping = call.wire.events("ping")[-1]
             await call.sends(json.dumps({"type": "pong", "event_id": ping["event_id"]}))
+            await asyncio.sleep(15)
 
     call = play(score)
     assert [round(at) for at, frame in call.wire.frames if frame["type"] == "ping"] == [1, 16, 31, 46]

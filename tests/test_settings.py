@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.errors import ConfigurationError
-from serve_app.settings import GROQ_CHAT_MODEL, GROQ_URL, Settings, load_agents
+from serve_app.settings import GROQ_CHAT_MODEL, GROQ_URL, Settings
 
 DATABASE = {"DATABASE_URL": "postgresql://localhost/hello"}
 
@@ -51,8 +51,9 @@ def test_what_is_missing_is_named(environ: dict[str, str]) -> None:
 
 
 def test_keys_are_not_shown() -> None:
-    settings = Settings.from_environment(DATABASE | {"GROQ_API_KEY": "gsk_secret", "LLM_API_KEY": "sk_secret"})
-    assert "secret" not in f"{settings!r} {settings}"
+    names = ("GROQ_API_KEY", "LLM_API_KEY", "API_KEYS", "SIGNING_SECRET")
+    settings = Settings.from_environment(DATABASE | dict.fromkeys(names, "hush, hush" * 4))
+    assert "hush" not in f"{settings!r} {settings}"
 
 
 def test_settings_do_not_change() -> None:
@@ -60,49 +61,48 @@ def test_settings_do_not_change() -> None:
         Settings.from_environment(DATABASE).llm_model = "other"
 
 
-# ---- agents
+SECRET = "0123456789abcdef0123456789abcdef"
 
 
-def test_the_shipped_agent_is_there_and_speaks() -> None:
-    agents = load_agents()
-    assert agents["default"].conversation_config.agent.first_message
+def test_who_may_come_in_is_set_by_lists_and_a_secret() -> None:
+    environ = {
+        "API_KEYS": "key_1, key_2,",
+        "SIGNING_SECRET": SECRET,
+        "PUBLIC_URL": "https://voice.example.com/hello",
+        "CORS_ORIGINS": "https://app.example.com, http://localhost:3000",
+    }
+    settings = Settings.from_environment(DATABASE | environ)
+    assert [key.get_secret_value() for key in settings.api_keys] == ["key_1", "key_2"]
+    assert settings.signing_secret
+    assert settings.signing_secret.get_secret_value() == SECRET
+    assert settings.public_url == "https://voice.example.com/hello"
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:3000")
 
 
-def test_an_agents_id_is_its_files_name(tmp_path: Path) -> None:
-    (tmp_path / "ana.yaml").write_text("name: Ana\n")
-    (tmp_path / "rui.yaml").write_text("name: Rui\nconversation_config: {agent: {language: en, first_message: Olá!}}\n")
-    (tmp_path / "notes.txt").write_text("not an agent")
-    agents = load_agents(tmp_path)
-    assert {agent_id: agent.name for agent_id, agent in agents.items()} == {"ana": "Ana", "rui": "Rui"}
-    assert agents["rui"].conversation_config.agent.first_message == "Olá!"
-
-
-def test_a_folder_without_agents_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"AGENT_ID\.yaml"):
-        load_agents(tmp_path)
+def test_without_them_all_that_is_public_is_open() -> None:
+    settings = Settings.from_environment(DATABASE)
+    assert (settings.api_keys, settings.signing_secret, settings.public_url) == ((), None, None)
+    assert settings.cors_origins == ("*",)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("name", "value"),
     [
-        ("name: Ana\nvoice: v1\n", "voice"),
-        ("name: Ana\nconversation_config: {agent: {first_mesage: Hi}}\n", "first_mesage"),
-        ("name: Ana\nconversation_config: {asr: {user_input_audio_format: mp3_44100}}\n", "mp3_44100"),
-        ("name: Ana\nconversation_config: {tts: {agent_output_audio_format: pcm_11025}}\n", "pcm_11025"),
-        ("conversation_config: {}\n", "name"),
-        ("name: [1]\n", "name"),
-        ("name: Ana: Maria\n", "line 1"),
-        ("", "object"),
+        ("API_KEYS", ","),
+        ("API_KEYS", " "),
+        ("SIGNING_SECRET", SECRET[1:]),
+        ("PUBLIC_URL", "voice.example.com"),
+        ("PUBLIC_URL", "https://voice.example.com/?a=b"),
+        ("CORS_ORIGINS", "app.example.com"),
+        ("CORS_ORIGINS", "https://a.example,https://b.example/"),
     ],
 )
-def test_a_mistake_in_an_agent_is_named_with_its_file(tmp_path: Path, text: str, complaint: str) -> None:
-    (tmp_path / "ana.yaml").write_text(text)
-    with pytest.raises(ConfigurationError, match=complaint) as mistake:
-        load_agents(tmp_path)
-    assert "ana.yaml" in mistake.value.message
+def test_a_mistake_in_them_is_named_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^environment variable {name}: ") as mistake:
+        Settings.from_environment(DATABASE | {name: value})
+    assert SECRET[1:] not in mistake.value.message
 
 
-def test_an_agent_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ana.yaml").write_bytes(b"name: \xff\xfe\n")
-    with pytest.raises(ConfigurationError, match=r"ana\.yaml"):
-        load_agents(tmp_path)
+def test_agents_are_the_shipped_ones_unless_their_folder_is_named(tmp_path: Path) -> None:
+    assert (Settings.from_environment(DATABASE).agents_dir / "default.yaml").is_file()
+    assert Settings.from_environment(DATABASE | {"AGENTS_DIR": str(tmp_path)}).agents_dir == tmp_path

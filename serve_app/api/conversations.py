@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from serve_app.api.answers import error, for_key_holders
+from serve_app.api_keys import ApiKeys
 from serve_app.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -18,8 +20,8 @@ class ConversationReader(Protocol):
         ...
 
 
-def routes(reader: ConversationReader) -> list[Route]:
-    """GET /v1/convai/conversations/{conversation_id}: 200, 404 if unknown, 503 while the store is away."""
+def routes(reader: ConversationReader, keys: ApiKeys) -> list[Route]:
+    """GET /v1/convai/conversations/{conversation_id}: 200, 401, 404 if unknown, 503 while the store is away."""
 
     async def get_conversation(request: Request) -> Response:
         conversation_id = request.path_params["conversation_id"]
@@ -27,13 +29,10 @@ def routes(reader: ConversationReader) -> list[Route]:
             conversation = await reader.read(conversation_id)
         except StoreError as e:
             logger.warning("conversation %r could not be read: %s", conversation_id, e.message)
-            return _error(503, "store_unavailable", "Conversations cannot be read at the moment. Try again later.")
+            return error(503, "store_unavailable", "Conversations cannot be read at the moment. Try again later.")
         if conversation is None:
-            return _error(404, "conversation_not_found", f"Conversation with id {conversation_id} not found.")
+            return error(404, "conversation_not_found", f"Conversation with id {conversation_id} not found.")
         return JSONResponse(conversation)
 
-    return [Route("/v1/convai/conversations/{conversation_id}", get_conversation, methods=["GET"])]
-
-
-def _error(http_status: int, status: str, message: str) -> JSONResponse:
-    return JSONResponse({"detail": {"status": status, "message": message}}, status_code=http_status)
+    path = "/v1/convai/conversations/{conversation_id}"
+    return [Route(path, for_key_holders(keys, get_conversation), methods=["GET"])]

@@ -30,6 +30,7 @@ class Frame(NamedTuple):
     gate: loud, and WebRTC calls it voice. Early and cheap; it decides nothing.
     voiced: this frame is speech. False from the first frame in which the voice can no longer be heard.
     onset: on the first voiced frame of a region of speech, the sample where that speech really began.
+    score: how sure Silero is, 0..1; 0 while it sleeps.
     """
 
     end: int
@@ -37,6 +38,7 @@ class Frame(NamedTuple):
     gate: bool
     voiced: bool
     onset: int | None
+    score: float = 0.0
 
 
 class FrameDetector:
@@ -64,7 +66,7 @@ class FrameDetector:
         voiced = onset is not None or (self._in_region and self._energy.audible)
         if voiced:
             self._voiced_until = self._end
-        return Frame(self._end, loud, gate, voiced, onset)
+        return Frame(self._end, loud, gate, voiced, onset, self._confirmation.score)
 
     def _onset(self) -> int:
         return max(self._energy.loud_since, self._voiced_until, self._end - _ONSET_REACH)
@@ -121,6 +123,7 @@ class _Confirmation:
     """Silero, asleep in silence. When the gate opens it hears the last 288 ms again, then all that follows."""
 
     def __init__(self) -> None:
+        self.score = 0.0  # of the latest window
         self._silero = Silero()
         self._heard: NDArray[np.float32] = np.zeros(RATE, np.float32)
         self._written = _REPLAY  # a call begins after silence
@@ -143,7 +146,7 @@ class _Confirmation:
         self._awake_frames = _AWAKE_FRAMES if gate else max(self._awake_frames - 1, 0)
         if self._awake_frames:
             return self._listen()
-        self._standing_windows = 0
+        self._standing_windows, self.score = 0, 0.0
         return False
 
     def _keep(self, samples: Samples) -> None:
@@ -165,7 +168,8 @@ class _Confirmation:
     def _listen(self) -> bool:
         confirmed = False
         while self._written - self._judged >= WINDOW_SAMPLES:
-            probability = self._silero.process(self._heard[self._judged : self._judged + WINDOW_SAMPLES])
+            window = self._heard[self._judged : self._judged + WINDOW_SAMPLES]
+            self.score = probability = float(self._silero.process(window))
             self._judged += WINDOW_SAMPLES
             confirmed = confirmed or probability >= _SPEECH
             self._standing_windows = _STANDING_WINDOWS if probability >= _DOUBT else max(self._standing_windows - 1, 0)

@@ -1,13 +1,15 @@
 """What the conversation wants done. The session does it, and reports back under the ids that stand here."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from serve_app.conversation.agent import Voice
 from serve_app.conversation.decisions import Judge, Recognise
-from serve_app.conversation.dialogue import Message
+from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.model_request import ModelRequest
 from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.tools import WebhookTool
 from serve_app.errors import HelloError
 
 
@@ -20,11 +22,20 @@ class StopRecognising(msgspec.Struct, frozen=True):
 
 
 class Think(msgspec.Struct, frozen=True):
-    """Ask the language model; report tokens, the end or the failure under `reply`."""
+    """Ask the language model; report what it brings, the end or the failure under `reply`."""
 
     reply: int
-    messages: Sequence[Message]
-    language: str
+    request: ModelRequest
+
+
+class CallWebhook(msgspec.Struct, frozen=True):
+    """Make a webhook tool's request; report the result or the failure under `reply` and `call_id`."""
+
+    reply: int
+    call_id: str
+    tool: WebhookTool
+    arguments: dict[str, Any]
+    variables: Variables
 
 
 class Speak(msgspec.Struct, frozen=True):
@@ -34,6 +45,7 @@ class Speak(msgspec.Struct, frozen=True):
     clause: int
     text: str
     language: str
+    voice: Voice
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -53,5 +65,5 @@ class End(msgspec.Struct, frozen=True):
     error: HelloError
 
 
-Action = Send | Recognise | StopRecognising | Judge | Think | Speak | Stop | Log | End
+Action = Send | Recognise | StopRecognising | Judge | Think | CallWebhook | Speak | Stop | Log | End
 Actions = list[Action]

@@ -4,14 +4,22 @@ _LINES = {
     "pt": {
         "not_heard": "Desculpe, não entendi. Pode repetir, por favor?",
         "trouble": "Desculpe, tive um problema para responder. Pode repetir, por favor?",
+        "one_moment": "Só um momento.",
+        "still_busy": "Ainda estou verificando, só mais um momento.",
+        "goodbye": "Obrigado pela ligação. Até logo!",
+        "time_up": "Chegamos ao tempo máximo desta ligação. Obrigado, e até logo!",
     },
     "en": {
         "not_heard": "Sorry, I didn't catch that. Could you say it again, please?",
         "trouble": "Sorry, I had a problem answering. Could you say that again, please?",
+        "one_moment": "One moment, please.",
+        "still_busy": "I am still checking, one more moment.",
+        "goodbye": "Thank you for calling. Goodbye!",
+        "time_up": "We have reached the time limit of this call. Thank you, and goodbye!",
     },
 }
 
 
 def line(name: str, language: str) -> str:
-    """`name`: not_heard or trouble. English for languages we have no line in."""
+    """`name`: one of the above. English for languages we have no line in."""
     return _LINES.get(language[:2], _LINES["en"])[name]

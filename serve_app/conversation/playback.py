@@ -5,11 +5,12 @@ an interruption is heard at once, enough to bridge the jitter of a good line. No
 answer to a turn that is not yet decided waits here.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation.phrasing import Clause
@@ -42,11 +43,17 @@ class SpeechChunk(msgspec.Struct, frozen=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """Audio that leaves now, and which characters of the answer it carries."""
+    """Audio that leaves now, which characters of the answer it carries, and when those that begin in it sound.
+
+    `start` and `end` know of the answer's text and go by estimates where they must; `alignment` is the voice's own: of
+    all pieces of a clause it has every character that the voice timed once, in order, in ms from the piece's first
+    sample. None: the voice gives none, or no character begins here.
+    """
 
     audio: bytes
     start: int
     end: int
+    alignment: Alignment | None = None
 
 
 class _Track:
@@ -59,7 +66,10 @@ class _Track:
         self._pending = bytearray()
         self.left = 0.0  # seconds
         self._came = 0.0
-        self._times: list[float] = []  # when the nth character of the text begins, seconds into the clause
+        self._chars: list[str] = []  # as the voice timed them
+        self._times: list[float] = []  # when each begins, seconds into the clause
+        self._durations_ms: list[int] = []
+        self._told = 0  # how many of them have left
 
     @property
     def ready(self) -> bool:
@@ -71,17 +81,20 @@ class _Track:
 
     def add(self, chunk: SpeechChunk) -> None:
         if chunk.alignment:
+            self._chars += chunk.alignment.chars
             self._times += [self._came + ms / 1000 for ms in chunk.alignment.starts_ms]
+            self._durations_ms += chunk.alignment.durations_ms
         self._pending += chunk.audio
         self._came += self._format.seconds(len(chunk.audio))
 
-    def take(self, seconds: float) -> bytes:
+    def take(self, seconds: float) -> Piece:
+        """The next audio, at the voice's own level."""
         size = min(self._format.bytes_for(seconds), len(self._pending))
         size -= size % self._format.bytes_per_sample  # a voice may cut its chunks within a sample
         audio = bytes(self._pending[:size])
         del self._pending[:size]
-        self.left += self._format.seconds(size)
-        return audio
+        begins, self.left = self.left, self.left + self._format.seconds(size)
+        return Piece(audio, self.position(begins), self.position(self.left), self._alignment(begins))
 
     def position(self, seconds: float) -> int:
         """How far into the answer's text this much of the clause's audio reaches, as far as is known by now."""
@@ -92,6 +105,18 @@ class _Track:
             return self.clause.start + min(length, bisect_right(self._times, seconds - 1e-9))
         spoken = length * seconds / self._came if self.whole else CHARS_PER_SECOND * seconds
         return self.clause.start + min(length, int(spoken))
+
+    def _alignment(self, begins: float) -> Alignment | None:
+        """Of the characters that begin in what has just left. Those timed beyond all there is go with its end."""
+        first, self._told = self._told, len(self._times)
+        if self.ready:
+            self._told = bisect_left(self._times, self.left - 1e-9, lo=first)
+        if first == self._told:
+            return None
+        told = slice(first, self._told)
+        length_ms = int((self.left - begins) * 1000)
+        starts = (min(max(0, round((time - begins) * 1000)), length_ms) for time in self._times[told])
+        return Alignment(tuple(self._chars[told]), tuple(starts), tuple(self._durations_ms[told]))
 
 
 class _Sounding(NamedTuple):
@@ -163,8 +188,7 @@ class Playback:
         self._closed = True
         if track is None:
             return None
-        start = track.position(track.left)
-        return Piece(self._levelled(track.take(FADE_S), 0.0), start, track.position(track.left))
+        return self._levelled(track.take(FADE_S), 0.0)
 
     def deadline(self) -> float | None:
         """When `take` has something next, or the caller will have heard the end. None: it waits for more audio."""
@@ -175,6 +199,11 @@ class Playback:
         return self._plays_until if self.drained else None
 
     # ---- what has been heard
+
+    @property
+    def plays_until(self) -> float:
+        """When the caller will have heard all that has left."""
+        return self._plays_until
 
     @property
     def started(self) -> bool:
@@ -216,12 +245,12 @@ class Playback:
     def _leave(self, track: _Track, now: float) -> Piece:
         begins, start = max(now, self._plays_until), track.left
         gain = min(self._target_gain, self._gain + SWELL_STEP)  # down within a chunk, up in steps
-        audio = self._levelled(track.take(CHUNK_S), gain)
+        piece = self._levelled(track.take(CHUNK_S), gain)
         self._plays_until = begins + track.left - start
         self._sent.append(_Sounding(begins, track, start, track.left))
         self.heard(now)
-        return Piece(audio, track.position(start), track.position(track.left))
+        return piece
 
-    def _levelled(self, audio: bytes, gain: float) -> bytes:
+    def _levelled(self, piece: Piece, gain: float) -> Piece:
         before, self._gain = self._gain, gain
-        return self._format.scaled(audio, before, gain)
+        return replace(piece, audio=self._format.scaled(piece.audio, before, gain))

@@ -5,15 +5,24 @@ A server message leaves as {"type": T, ENVELOPE: {...fields}}: the struct holds 
 Unknown messages and unknown fields are ignored: newer clients must not break.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from serve_app.conversation.playback import Alignment
 from serve_app.errors import InvalidMessage
 
 LONGEST_MESSAGE = 1 << 20
 """Characters: more than any honest message has (a second of 48 kHz audio is 128,000 in base64)."""
+LONGEST_TEXT = 100_000
+"""Characters of one typed message, context or result: beyond it no language model would take the dialogue for long."""
+
+Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+Name = Annotated[str, Meta(max_length=200)]
+Variables = dict[Name, str | int | float | bool]
+EventId = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""What JavaScript, too, holds exactly."""
 
 
 # ---- client -> server
@@ -25,38 +34,179 @@ class UserAudioChunk(msgspec.Struct, frozen=True):
     user_audio_chunk: bytes
 
 
-class ConversationOverride(msgspec.Struct, frozen=True):
-    client_events: list[str] | None = None
+class _Override(msgspec.Struct, frozen=True, omit_defaults=True):
+    """None: not overridden. Clients send empty objects and nulls where they override nothing."""
 
 
-class ConfigOverride(msgspec.Struct, frozen=True):
-    conversation: ConversationOverride | None = None
+class PromptOverride(_Override, frozen=True):
+    prompt: Text | None = None
+    llm: Name | None = None
+    reasoning_effort: Name | None = None
+    tool_ids: list[Name] | None = None
+    tool_ids_strict: bool | None = None
+    knowledge_base: list[Any] | None = None
+    native_mcp_server_ids: list[Name] | None = None
+
+
+class PersonaOverride(_Override, frozen=True):
+    first_message: Text | None = None
+    language: Name | None = None
+    prompt: PromptOverride | None = None
+    max_conversation_duration_message: Text | None = None
+    native_mcp_server_ids: list[Name] | None = None
+
+
+class HearingOverride(_Override, frozen=True):
+    keywords: list[Name] | None = None
+
+
+class VoiceOverride(_Override, frozen=True):
+    voice_id: Name | None = None
+    model_id: Name | None = None
+    stability: float | None = None
+    speed: float | None = None
+    similarity_boost: float | None = None
+
+
+class SoftTimeoutOverride(_Override, frozen=True):
+    message: Text | None = None
+    additional_soft_timeout_messages: list[Text] | None = None
+
+
+class TurnOverride(_Override, frozen=True):
+    soft_timeout_config: SoftTimeoutOverride | None = None
+
+
+class RulesOverride(_Override, frozen=True):
+    text_only: bool | None = None
+    client_events: list[Name] | None = None
+    max_duration_seconds: int | None = None
+
+
+class ConfigOverride(_Override, frozen=True):
+    """`text_only` stands at the top in the Python client, under `conversation` in the JavaScript one."""
+
+    agent: PersonaOverride | None = None
+    asr: HearingOverride | None = None
+    tts: VoiceOverride | None = None
+    turn: TurnOverride | None = None
+    conversation: RulesOverride | None = None
+    text_only: bool | None = None
+
+
+class SourceInfo(msgspec.Struct, frozen=True):
+    source: Name | None = None
+    version: Name | None = None
 
 
 class ConversationInitiation(msgspec.Struct, frozen=True):
-    """The client's opening message. The JavaScript client sends empty override objects: not an attempt to override."""
+    """The client's opening message. What is not honoured here (see docs/protocol.md) is refused unless it is empty."""
 
     conversation_config_override: ConfigOverride | None = None
-    user_id: str | None = None
-    source_info: dict[str, Any] | None = None
+    custom_llm_extra_body: dict[str, Any] | None = None
+    dynamic_variables: Variables | None = None
+    user_id: Name | None = None
+    source_info: SourceInfo | None = None
+    branch_id: Name | None = None
+    environment: Name | None = None
+    starting_workflow_node_id: Name | None = None
+    procedure_ids: list[Any] | None = None
+    start_procedure_ids: list[Any] | None = None
+    tool_mock_config: dict[str, Any] | None = None
+
+
+class EnclaveSetupConfig(msgspec.Struct, frozen=True):
+    """Comes before the opening message of clients in self-hosted mode, who may bring an agent of their own."""
+
+    agent_config_dict: dict[str, Any] | None = None
+    override_agent_config_list: list[Any] | None = None
+    tools_config_list: list[Any] | None = None
+    prompt_knowledge_base: list[Any] | None = None
 
 
 class Pong(msgspec.Struct, frozen=True):
-    event_id: int
+    event_id: EventId
 
 
 class UserMessage(msgspec.Struct, frozen=True):
     """Typed text: a turn of the user's, as if it had been spoken."""
 
-    text: str | None = None
+    text: Text | None = None
 
 
-ClientMessage = UserAudioChunk | ConversationInitiation | Pong | UserMessage
+class UserActivity(msgspec.Struct, frozen=True):
+    """The user is busy with something, typing say: the agent does not speak up."""
+
+
+class ContextualUpdate(msgspec.Struct, frozen=True):
+    """Something the agent should know, and not answer. The newest of a `context_id` replaces the ones before."""
+
+    text: Text
+    context_id: Name | None = None
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """On the answer to which this event belongs. None takes an earlier one back."""
+
+    event_id: EventId
+    score: Literal["like", "dislike"] | None
+
+
+class ClientToolResult(msgspec.Struct, frozen=True):
+    """The Python client sends whatever the handler returned: any JSON value."""
+
+    tool_call_id: Name
+    result: Any
+    is_error: bool
+
+
+class McpToolApprovalResult(msgspec.Struct, frozen=True):
+    tool_call_id: Name
+    is_approved: bool
+
+
+class FileInput(msgspec.Struct, frozen=True):
+    file_id: Name
+
+
+class MultimodalMessage(msgspec.Struct, frozen=True):
+    """`file` is the first of `files`."""
+
+    text: UserMessage | None = None
+    file: FileInput | None = None
+    files: list[FileInput] | None = None
+
+
+ClientMessage = (
+    UserAudioChunk
+    | ConversationInitiation
+    | EnclaveSetupConfig
+    | Pong
+    | UserMessage
+    | UserActivity
+    | ContextualUpdate
+    | Feedback
+    | ClientToolResult
+    | McpToolApprovalResult
+    | MultimodalMessage
+)
+
+CLIENT_MESSAGES: dict[str, type[msgspec.Struct]] = {
+    "conversation_initiation_client_data": ConversationInitiation,
+    "enclave_setup_config": EnclaveSetupConfig,
+    "pong": Pong,
+    "user_message": UserMessage,
+    "user_activity": UserActivity,
+    "contextual_update": ContextualUpdate,
+    "feedback": Feedback,
+    "client_tool_result": ClientToolResult,
+    "mcp_tool_approval_result": McpToolApprovalResult,
+    "multimodal_message": MultimodalMessage,
+}
+"""By `type`."""
 
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    "conversation_initiation_client_data": msgspec.json.Decoder(ConversationInitiation),
-    "pong": msgspec.json.Decoder(Pong),
-    "user_message": msgspec.json.Decoder(UserMessage),
+    kind: msgspec.json.Decoder(message) for kind, message in CLIENT_MESSAGES.items()
 }
 
 
@@ -116,16 +266,40 @@ class Ping(ServerMessage, frozen=True):
     ping_ms: int | None
 
 
+class AudioAlignment(msgspec.Struct, frozen=True):
+    """When each character sounds, in ms from the first sample of its message."""
+
+    chars: tuple[str, ...]
+    char_start_times_ms: tuple[int, ...]
+    char_durations_ms: tuple[int, ...]
+
+    @staticmethod
+    def of(alignment: Alignment) -> "AudioAlignment":
+        return AudioAlignment(alignment.chars, alignment.starts_ms, alignment.durations_ms)
+
+
 class Audio(ServerMessage, frozen=True):
+    """Without `alignment` where the voice gives none: null would end the Python client."""
+
     TYPE: ClassVar[str] = "audio"
     ENVELOPE: ClassVar[str] = "audio_event"
     audio_base_64: bytes
     event_id: int
+    alignment: AudioAlignment | UnsetType = UNSET
 
 
 class UserTranscript(ServerMessage, frozen=True):
     TYPE: ClassVar[str] = "user_transcript"
     ENVELOPE: ClassVar[str] = "user_transcription_event"
+    user_transcript: str
+    event_id: int
+
+
+class TentativeUserTranscript(ServerMessage, frozen=True):
+    """What was recognised while the turn may still go on."""
+
+    TYPE: ClassVar[str] = "tentative_user_transcript"
+    ENVELOPE: ClassVar[str] = "tentative_user_transcription_event"
     user_transcript: str
     event_id: int
 
@@ -156,6 +330,37 @@ class AgentResponseMetadata(ServerMessage, frozen=True):
     event_id: int
 
 
+class AgentResponseComplete(ServerMessage, frozen=True):
+    """The answer was delivered to its end, or cut off: nothing more of it comes."""
+
+    TYPE: ClassVar[str] = "agent_response_complete"
+    ENVELOPE: ClassVar[str] = "agent_response_complete_event"
+    event_id: int
+
+
+PartType = Literal["start", "delta", "stop"]
+
+
+class AgentChatResponsePart(ServerMessage, frozen=True):
+    """The answer as it is written: start, deltas, stop, all under the id of its `agent_response`."""
+
+    TYPE: ClassVar[str] = "agent_chat_response_part"
+    ENVELOPE: ClassVar[str] = "text_response_part"
+    text: str
+    type: PartType
+    event_id: int
+
+
+class AgentReasoningResponsePart(ServerMessage, frozen=True):
+    """What the model thinks to itself, in the same manner."""
+
+    TYPE: ClassVar[str] = "agent_reasoning_response_part"
+    ENVELOPE: ClassVar[str] = "reasoning_response_part"
+    text: str
+    type: PartType
+    event_id: int
+
+
 class Interruption(ServerMessage, frozen=True):
     """Its id is above all audio sent: the Python client drops audio up to it."""
 
@@ -164,8 +369,80 @@ class Interruption(ServerMessage, frozen=True):
     event_id: int
 
 
+class VadScore(ServerMessage, frozen=True):
+    """How sure the detector is that the caller speaks, 0..1."""
+
+    TYPE: ClassVar[str] = "vad_score"
+    ENVELOPE: ClassVar[str] = "vad_score_event"
+    vad_score: float
+
+
+class InternalTurnProbability(ServerMessage, frozen=True):
+    """The judge's view of a pause, 0..1: is the turn over?"""
+
+    TYPE: ClassVar[str] = "internal_turn_probability"
+    ENVELOPE: ClassVar[str] = "turn_probability_internal_event"
+    turn_probability: float
+
+
+class InternalTentativeAgentResponse(ServerMessage, frozen=True):
+    """An answer that is ready before its turn is decided."""
+
+    TYPE: ClassVar[str] = "internal_tentative_agent_response"
+    ENVELOPE: ClassVar[str] = "tentative_agent_response_internal_event"
+    tentative_agent_response: str
+
+
+class ClientToolCall(ServerMessage, frozen=True):
+    """`parameters` is an object in any case: null ends the Python client."""
+
+    TYPE: ClassVar[str] = "client_tool_call"
+    ENVELOPE: ClassVar[str] = "client_tool_call"
+    tool_name: str
+    tool_call_id: str
+    parameters: dict[str, Any]
+    event_id: int
+    expects_response: bool
+
+
+class AgentToolRequest(ServerMessage, frozen=True):
+    TYPE: ClassVar[str] = "agent_tool_request"
+    ENVELOPE: ClassVar[str] = "agent_tool_request"
+    tool_name: str
+    tool_call_id: str
+    tool_type: str
+    event_id: int
+
+
+class AgentToolResponse(ServerMessage, frozen=True):
+    """`tool_name` end_call makes the JavaScript client hang up at once: it is sent when the goodbye has been heard."""
+
+    TYPE: ClassVar[str] = "agent_tool_response"
+    ENVELOPE: ClassVar[str] = "agent_tool_response"
+    tool_name: str
+    tool_call_id: str
+    tool_type: str
+    event_id: int
+    is_error: bool
+    is_called: bool
+
+
+class AgentToolResponseFullPayload(ServerMessage, frozen=True):
+    TYPE: ClassVar[str] = "agent_tool_response_full_payload"
+    ENVELOPE: ClassVar[str] = "agent_tool_response_full_payload"
+    tool_name: str
+    tool_call_id: str
+    tool_type: str
+    event_id: int
+    is_error: bool
+    is_called: bool
+    full_tool_result: str
+    truncated: bool
+
+
 class Error(ServerMessage, frozen=True):
-    """Goes just before the close frame, which carries the same code."""
+    """Just before the close frame, which carries the same code; or, without a close, in answer to a message that can
+    not be honoured."""
 
     TYPE: ClassVar[str] = "error"
     ENVELOPE: ClassVar[str] = "error_event"
@@ -175,11 +452,14 @@ class Error(ServerMessage, frozen=True):
     reason: str
 
 
+SERVER_MESSAGES: dict[str, type[ServerMessage]] = {message.TYPE: message for message in ServerMessage.__subclasses__()}
+"""By `type`: all that are ever sent."""
+
 ERROR_CODES = frozenset({1000, 1002, 1008, 1011})
 """What an error event may say; a close code beyond these (1013: try again later) speaks for itself."""
 
-ALWAYS_SENT = frozenset({ConversationInitiationMetadata.TYPE, Ping.TYPE, Error.TYPE})
-"""Clients need these whatever their `client_events` say."""
+ALWAYS_SENT = frozenset({ConversationInitiationMetadata.TYPE, Ping.TYPE, Error.TYPE, ClientToolCall.TYPE})
+"""Clients need these whatever their `client_events` say; a client tool that is never called would hang the agent."""
 
 _encoder = msgspec.json.Encoder()
 

@@ -1,27 +1,59 @@
-"""One answer, from the first token to the last sample heard."""
+"""One answer, from the first token to the last sample heard. The tools it uses on the way are part of it."""
+
+from typing import NamedTuple
 
 from serve_app.audio.pcm import AudioFormat
+from serve_app.conversation.agent import Voice
+from serve_app.conversation.dialogue import Message
 from serve_app.conversation.phrasing import Clause, Phrasing
 from serve_app.conversation.playback import Playback, SpeechChunk
+from serve_app.conversation.tool_use import Round, ToolUse
+from serve_app.conversation.tools import ToolCall
 from serve_app.conversation.turn_metrics import TurnMetrics
+from serve_app.errors import HelloError
 
 CLAUSES_AHEAD = 2
 """The clause that plays and the one after it: more would be synthesised in vain at every interruption."""
 
 
+class Wanted(NamedTuple):
+    """A clause, and how it is to be spoken: a transfer changes the voice in mid-answer."""
+
+    number: int
+    clause: Clause
+    language: str
+    voice: Voice
+
+
 class Reply:
     """`id` names it in every report about it: what comes late for an answer that is gone has nowhere to go."""
 
-    def __init__(self, reply_id: int, language: str, audio_format: AudioFormat, metrics: TurnMetrics) -> None:
+    def __init__(self, reply_id: int, language: str, voice: Voice, metrics: TurnMetrics) -> None:
         self.id = reply_id
         self.language = language
+        self.voice = voice
         self.metrics = metrics
-        self.playback = Playback(audio_format)
+        self.playback = Playback(AudioFormat.parse(voice.agent_output_audio_format))
         self.taken = False  # the turn is decided: it may be heard
         self.complete = False  # all its text is known
-        self.response_id: int | None = None  # of its agent_response, once sent
+        self.thinking = False  # the model is at it
+        self.using_tools = False  # it waits for their outcome before it goes on
+        self.protected = False  # the caller cannot interrupt it
+        self.silent = False  # the agent skips its turn
+        self.closing = False  # what was said is all: the model is not asked again
+        self.ends: HelloError | None = None  # with which the call is over once it was heard
+        self.last_use: ToolUse | None = None  # of end_call: its outcome is told then
+        self.calls: list[ToolCall] = []  # of the generation under way
+        self.rounds: list[Round] = []
+        self.reasoning = ""
+        self.fillers = 0  # said to pass the time
+        self.soft_fillers = 0  # of them, since the model was asked last
+        self.busy_since = 0.0  # from when the caller has waited
+        self._fresh = True  # the model has said nothing yet, this time
+        self._worded = False
         self._phrasing = Phrasing()
-        self._waiting: list[Clause] = []
+        self._waiting: list[Wanted] = []
+        self._clauses = 0
         self._speaking: list[Clause] = []  # asked of the voice, in order
 
     @property
@@ -30,33 +62,98 @@ class Reply:
 
     @property
     def wordless(self) -> bool:
-        return self.complete and not self._waiting and not self._speaking
+        """The model, asked last, has given nothing that could be spoken. (Nor is what passed the time an answer.)"""
+        return not self._worded
+
+    @property
+    def untouched(self) -> bool:
+        """The model, asked last, has said nothing yet."""
+        return self._fresh
+
+    @property
+    def pending(self) -> list[ToolUse]:
+        """Calls whose outcome is waited for."""
+        last = self.rounds[-1].pending if self.rounds else []
+        return [use for use in last if use is not self.last_use]
+
+    @property
+    def last_word(self) -> bool:
+        """What was said is all: the model is not asked again after its tools."""
+        return self.ends is not None or self.silent or self.closing
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of it is being said, or about to be."""
+        return not self._waiting and not self.playback.unfinished
+
+    def asked(self, now: float) -> None:
+        """The model was asked (again)."""
+        self.thinking, self.using_tools, self._fresh, self._worded = True, False, True, False
+        self.soft_fillers, self.calls = 0, []
 
     def token(self, text: str, now: float) -> None:
         if self.metrics.first_token is None:
             self.metrics.first_token = now
-        self._phrase(self._phrasing.feed(text if self._phrasing.answer else text.lstrip()), now)
+        if self._fresh:
+            text = self._apart(text)
+            self._fresh = not text
+        self._worded = self._worded or any(c.isalnum() for c in text)
+        self._phrase(self._phrasing.feed(text), now)
+
+    def utter(self, text: str, now: float) -> None:
+        """Words of the agent's own accord, in place of the model's."""
+        self._worded = True
+        self._insert(text, now)
+
+    def fill(self, text: str, now: float) -> None:
+        """Words that pass the time: they are no answer."""
+        self.fillers += 1
+        self._insert(text, now)
+
+    def _insert(self, text: str, now: float) -> None:
+        """As a clause of their own. The model's words go on after it."""
+        self.flush(now)
+        self._phrase(self._phrasing.feed(self._apart(text)), now)
+        self.flush(now)
+
+    def flush(self, now: float) -> None:
+        """What came so far is spoken, though more may come."""
+        self._phrase(self._phrasing.finish(), now)
+        self._fresh = True
+
+    def call_tools(self, uses: list[ToolUse], now: float) -> None:
+        start = self.rounds[-1].end if self.rounds else 0
+        self.busy_since = self.busy_since if self.rounds else now
+        self.rounds.append(Round(start, len(self._phrasing.answer), uses))
+        self.using_tools, self.calls = True, []
 
     def end(self, now: float) -> None:
-        """The model has said all."""
+        """All has been said."""
         self.complete = True
         self.metrics.answer_complete = now
         self._phrase(self._phrasing.finish(), now)
         self._close_if_asked()
 
+    def _apart(self, text: str) -> str:
+        """Text that is no continuation of what stands before it."""
+        text, answer = text.lstrip(), self._phrasing.answer
+        return f" {text}" if text and answer and not answer[-1].isspace() else text
+
     def _phrase(self, clauses: list[Clause], now: float) -> None:
         if clauses and self.metrics.first_clause is None:
             self.metrics.first_clause = now
-        self._waiting += clauses
+        for clause in clauses:
+            self._waiting.append(Wanted(self._clauses, clause, self.language, self.voice))
+            self._clauses += 1
 
-    def next_clauses(self, now: float) -> list[tuple[int, Clause]]:
-        """Clauses to ask of the voice now, each with its number; it then follows in the playback."""
+    def next_clauses(self, now: float) -> list[Wanted]:
+        """Clauses to ask of the voice now; they then follow in the playback."""
         asked = []
         while self._waiting and self.playback.unfinished < CLAUSES_AHEAD:
-            clause = self._waiting.pop(0)
-            self.playback.expect(clause)
-            asked.append((len(self._speaking), clause))
-            self._speaking.append(clause)
+            wanted = self._waiting.pop(0)
+            self.playback.expect(wanted.clause)
+            self._speaking.append(wanted.clause)
+            asked.append(wanted)
         if asked and self.metrics.voice_asked is None:
             self.metrics.voice_asked = now
         self._close_if_asked()
@@ -76,6 +173,18 @@ class Reply:
         while 0 < end < len(answer) and not answer[end].isspace():
             end -= 1
         return answer[:end].rstrip()
+
+    @property
+    def answer(self) -> str:
+        """Every character so far: offsets are into this."""
+        return self._phrasing.answer
+
+    def history(self, heard: str | None = None) -> list[Message]:
+        """The answer as the dialogue keeps it: what was heard of it (None: all there is), and the tools it used."""
+        answer = self._phrasing.answer if heard is None else heard
+        messages = [message for r in self.rounds for message in r.messages(answer[r.start : r.end].strip())]
+        rest = answer[self.rounds[-1].end if self.rounds else 0 :].strip()
+        return [*messages, Message("assistant", rest)] if rest else messages
 
     def _close_if_asked(self) -> None:
         if self.complete and not self._waiting:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import math
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import groq
@@ -22,6 +22,10 @@ SAMPLE_RATE = 16_000  # Hz; what the port takes, and what Whisper hears
 UNJUDGED = 0.8
 # Below whatever an undoubted segment can have: exp(-1) = 0.37.
 DOUBTFUL = 0.3
+
+# Groq refuses prompts of more than 896 characters; Whisper reads the last 224 tokens. In its vocabulary a token of
+# Portuguese or English keywords is 2.4-3.1 bytes, of made-up brands and of Japanese names 1.8-1.9.
+PROMPT_BYTES = 400
 
 # The SDK drops an idle connection after 5 s, less than one answer takes: a new TLS handshake for every utterance.
 LIMITS = Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=120)
@@ -81,7 +85,7 @@ class GroqTranscriber:
             http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
         )
 
-    async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
+    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
         """Recognise one utterance: s16le, 16 kHz, mono. Cancelling closes the request. Raises TranscriptionError."""
         hint = language_code(language) if language else None
         with self._translated_errors():
@@ -90,6 +94,7 @@ class GroqTranscriber:
                     file=("utterance.wav", _wav(pcm)),
                     model=self._model,
                     language=hint or groq.omit,
+                    prompt=_prompt(keywords) or groq.omit,
                     response_format="verbose_json",
                 )
                 body = await response.read()
@@ -112,6 +117,17 @@ class GroqTranscriber:
             raise TranscriptionError("no connection to Groq; check GROQ_BASE_URL and the network") from e
         except (groq.GroqError, msgspec.MsgspecError) as e:
             raise TranscriptionError("Groq answered with something that is not a transcription") from e
+
+
+def _prompt(keywords: Sequence[str]) -> str:
+    """What Whisper takes to come before, and goes by in its spelling: as many keywords as fit, the first ones."""
+    prompt = ""
+    for keyword in keywords:
+        longer = f"{prompt}, {keyword}" if prompt else keyword
+        if len(longer.encode()) > PROMPT_BYTES:
+            break
+        prompt = longer
+    return prompt
 
 
 def _wav(pcm: bytes) -> bytes:

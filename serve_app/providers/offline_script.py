@@ -14,7 +14,8 @@ class Script:
 
     Phrases in `alone` must be all that was said; those in `within` may stand anywhere in it. What consists of
     `numbers` alone is echoed.
-    An answer may use {introduction}, {limits}, {heard} (the caller's last words) and {said} (the agent's).
+    An answer may use {introduction}, {limits}, {goodbye}, {heard} (the caller's last words), {said} (the agent's) and
+    {results} (of the tools that were called). `silence` is said to a caller who says nothing.
     """
 
     alone: Answers
@@ -23,6 +24,10 @@ class Script:
     limits: str
     unknown: str
     nothing: str
+    silence: str
+    results: str
+    done: str
+    goodbye: str
     introduction: str
 
 
@@ -31,6 +36,10 @@ PORTUGUESE = Script(
     limits="Sou o agente offline: entendo o pedido, mas não tenho acesso a nenhum sistema para resolver isso.",
     unknown="Eu ouvi: {heard}. Com a chave de um modelo de linguagem, eu saberia responder.",
     nothing="Não entendi.",
+    silence="Você ainda está aí?",
+    results="A resposta é: {results}.",
+    done="Certo.",
+    goodbye="Tchau!",
     numbers=(
         "zero um uma dois duas três quatro cinco seis meia sete oito nove dez onze doze treze quatorze catorze quinze "
         "dezesseis dezessete dezoito dezenove vinte"
@@ -43,7 +52,7 @@ PORTUGUESE = Script(
         (("olá tudo bem", "oi tudo bem", "tudo bem", "como vai", "tudo bom"), "Tudo bem."),
         (("obrigado", "obrigada", "muito obrigado", "muito obrigada"), "Obrigado!"),
         (("não", "não obrigado", "não obrigada"), "Tudo bem."),
-        (("tchau", "até logo"), "Tchau!"),
+        (("tchau", "até logo"), "{goodbye}"),
         (("ok", "certo", "isso", "isso mesmo", "aham", "claro", "sim"), "Certo."),
         (("por favor",), "Claro."),
         (("espera", "espere", "um momento", "só um momento"), "Claro."),
@@ -80,7 +89,7 @@ PORTUGUESE = Script(
         (("pedido", "encomenda"), "Você quer saber onde está o seu pedido. {limits}"),
         (("loja",), "Você quer saber onde fica a loja mais próxima. {limits}"),
         (("que horas",), "Você quer saber as horas. Sou o agente offline e não tenho relógio."),
-        (("tchau", "até logo"), "Tchau!"),
+        (("tchau", "até logo"), "{goodbye}"),
         (("obrigado", "obrigada"), "Obrigado!"),
         (("bom dia",), "Bom dia! {introduction}"),
         (("boa tarde",), "Boa tarde! {introduction}"),
@@ -94,6 +103,10 @@ ENGLISH = Script(
     limits="I am the offline agent: I understand the request, but I have no access to any system that could do it.",
     unknown="I heard: {heard}. With a key for a language model, I would know what to answer.",
     nothing="Can you repeat that?",
+    silence="Are you still there?",
+    results="The answer is: {results}.",
+    done="Right.",
+    goodbye="Goodbye.",
     numbers=(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
         "seventeen eighteen nineteen twenty"
@@ -104,7 +117,7 @@ ENGLISH = Script(
         (("how are you", "hello how are you", "hello how are you today", "hi how are you"), "Thank you! I am fine."),
         (("thank you", "thanks", "thank you very much"), "Thank you!"),
         (("no", "no thank you", "no thanks"), "Ok."),
-        (("bye", "goodbye", "bye bye"), "Goodbye."),
+        (("bye", "goodbye", "bye bye"), "{goodbye}"),
         (("ok", "okay", "right", "sure", "uh-huh"), "Right."),
         (("yes", "yes please", "please"), "Sure."),
         (("wait", "one moment", "just a moment"), "Sure."),
@@ -140,7 +153,7 @@ ENGLISH = Script(
         (("problem",), "I am sorry about the problem. {limits}"),
         (("order",), "You are asking about your order. {limits}"),
         (("what time",), "You want to know the time. I am the offline agent, and I have no clock."),
-        (("bye", "goodbye"), "Goodbye."),
+        (("bye", "goodbye"), "{goodbye}"),
         (("thank you", "thanks"), "Thank you!"),
         (("good morning",), "Good morning! {introduction}"),
         (("hello", "hi", "good afternoon", "good evening"), "Hi! {introduction}"),

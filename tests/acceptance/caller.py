@@ -4,12 +4,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import numpy as np
 from elevenlabs import ElevenLabs
-from elevenlabs.conversational_ai.conversation import AudioInterface, Conversation
+from elevenlabs.conversational_ai.conversation import (
+    AudioEventAlignment,
+    AudioInterface,
+    Conversation,
+    DisconnectionDetails,
+)
 from numpy.typing import NDArray
+
+from tests.acceptance.server import API_KEY
 
 RATE = 16_000
 LUMP = 4_000  # samples: what the SDK's own microphone delivers at once
@@ -73,28 +81,37 @@ class Microphone(AudioInterface):
 
 @dataclass
 class Caller:
-    """One call through the SDK, unmodified; what its callbacks were told is kept in order."""
+    """One call through the SDK, unmodified; what its callbacks were told is kept in order. `options` are more of the
+    Conversation's own."""
 
     url: str
     agent_id: str = "default"
+    options: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     corrections: list[tuple[str, str]] = field(default_factory=list)
+    parts: list[tuple[str, str]] = field(default_factory=list)  # (type, text)
+    alignments: list[AudioEventAlignment] = field(default_factory=list)
+    pings_ms: list[int] = field(default_factory=list)
+    disconnected: list[DisconnectionDetails] = field(default_factory=list)
 
     def __enter__(self) -> "Caller":
         self.microphone = Microphone()
         self._http = httpx.Client()
-        self.client = ElevenLabs(base_url=self.url, api_key="unused", httpx_client=self._http)
+        self.client = ElevenLabs(base_url=self.url, api_key=API_KEY, httpx_client=self._http)
         self.conversation = Conversation(
             client=self.client,
             agent_id=self.agent_id,
-            requires_auth=False,
-            audio_interface=self.microphone,
+            **{"requires_auth": False, "audio_interface": self.microphone, **self.options},
             callback_user_transcript=self.said.append,
             callback_agent_response=self.answers.append,
             callback_agent_response_correction=lambda original, corrected: self.corrections.append(
                 (original, corrected)
             ),
+            callback_agent_chat_response_part=lambda text, kind: self.parts.append((kind.value, text)),
+            callback_audio_alignment=self.alignments.append,
+            callback_latency_measurement=self.pings_ms.append,
+            callback_disconnect=self.disconnected.append,
         )
         self.conversation.start_session()
         return self

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 START_S = 180.0
 STOP_S = 20.0
 TEST_MARK = "AUTOMAGIK_HELLO_TEST"
+API_KEY = "key-of-the-acceptance-tests"
 OWN_PORTS = (
     "PORT",
     "RAY_SERVE_HAPROXY_STATS_PORT",
@@ -25,7 +26,10 @@ OWN_PORTS = (
     "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT",  # the last: all that are left are the replicas'
 )
 PORTS_OF_A_RUN = 24
-PROVIDERS = ("DATABASE_URL", "GROQ_", "LLM_", "ELEVENLABS_", "WHISPER_", "RAY_SERVE_", "PORT", "DASHBOARD")
+NOT_OURS = (
+    *("DATABASE_URL", "GROQ_", "LLM_", "ELEVENLABS_", "WHISPER_", "RAY_SERVE_", "PORT", "DASHBOARD", "AGENTS_DIR"),
+    *("API_KEYS", "SIGNING_SECRET", "PUBLIC_URL", "CORS_ORIGINS"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path) -> Iterator[Server]:
+def running_server(data_dir: Path, **environment: str) -> Iterator[Server]:
     """A server that is ready. Afterwards it gets a Ctrl-C, and must stop whole, with nothing left of it."""
-    with launcher(data_dir) as server:
+    with launcher(data_dir, **environment) as server:
         wait_until_ready(server)
         yield server
         stop(server)
@@ -67,7 +71,7 @@ def running_server(data_dir: Path) -> Iterator[Server]:
 def launcher(data_dir: Path, **environment: str) -> Iterator[Server]:
     """The launcher at its start, for tests of the start itself. Whatever is left of it afterwards is killed.
 
-    `environment` is added to the caller's without any of its keys and URLs of providers: none are called by accident.
+    `environment` is added to the caller's without what it has of our settings: no provider is called by accident.
     """
     mark = uuid.uuid4().hex
     settings = {**_own_settings(data_dir), TEST_MARK: mark, **environment}
@@ -76,7 +80,7 @@ def launcher(data_dir: Path, **environment: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, "-m", "serve_app.launch"],
             cwd=REPOSITORY,
-            env={**_without_providers(os.environ), **settings},
+            env={**_without_settings(os.environ), **settings},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -125,8 +129,8 @@ def _own_settings(data_dir: Path) -> dict[str, str]:
     return {**ports, "DATA_DIR": str(data_dir), "DASHBOARD": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def _without_providers(environment: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in environment.items() if not key.startswith(PROVIDERS)}
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environment.items() if not key.startswith(NOT_OURS)}
 
 
 def free_ports() -> range:

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.acceptance.server import Server
+from tests.acceptance.server import API_KEY, Server
 
 BAD_FRAMES = {
     "no JSON": "hello",
@@ -120,8 +120,8 @@ def test_the_others_go_on(server: Server) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("agent_id", ["", "nobody"])
-def test_an_unknown_agent_is_refused_after_the_handshake(server: Server, agent_id: str) -> None:
+@pytest.mark.parametrize(("agent_id", "reason"), [("", "agent_id"), ("nobody", "configs/agents")])
+def test_an_unknown_agent_is_refused_after_the_handshake(server: Server, agent_id: str, reason: str) -> None:
     """Before metadata nothing but the close may come: the JavaScript client would hang."""
 
     async def scenario() -> None:
@@ -131,7 +131,7 @@ def test_an_unknown_agent_is_refused_after_the_handshake(server: Server, agent_i
         assert messages == []
         assert closed.rcvd is not None
         assert closed.rcvd.code == 1008
-        assert "configs/agents" in closed.rcvd.reason
+        assert reason in closed.rcvd.reason
 
     asyncio.run(scenario())
 
@@ -154,7 +154,8 @@ def test_pages_and_probes(server: Server) -> None:
     assert parts["status"] == "ready"
     assert set(parts) >= {"stt", "llm", "voice", "judge", "store"}
     assert parts["store"].startswith("PostgreSQL 1")
+    unknown = urllib.request.Request(f"{server.url}/v1/convai/conversations/conv_none", headers={"xi-api-key": API_KEY})
     with pytest.raises(urllib.error.HTTPError) as missing:
-        urllib.request.urlopen(f"{server.url}/v1/convai/conversations/conv_none")
+        urllib.request.urlopen(unknown)
     assert missing.value.code == 404
     assert json.load(missing.value)["detail"]["status"] == "conversation_not_found"

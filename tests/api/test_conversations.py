@@ -1,27 +1,25 @@
 """The route as the official client sees it, over HTTP."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
-import httpx
 import pytest
-import uvicorn
-from elevenlabs.client import ElevenLabs
 from elevenlabs.core.api_error import ApiError
 from starlette.applications import Starlette
 
 from serve_app.api.conversations import routes
+from serve_app.api_keys import ApiKeys
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
+from tests.api.official_client import client_of
 from tests.store.samples import interrupted_call
 
 
 def test_the_official_client_reads_a_conversation(database_url: str) -> None:
     asyncio.run(log_a_call(database_url, "conv_1"))
-    with client_of(database_url) as client:
+    with client_of(app_of(database_url)) as client:
         call = client.conversational_ai.conversations.get("conv_1")
     assert (call.conversation_id, call.status, call.metadata.call_duration_secs) == ("conv_1", "done", 7)
     heard, said = call.transcript
@@ -34,16 +32,25 @@ def test_the_official_client_reads_a_conversation(database_url: str) -> None:
 
 
 def test_an_unknown_conversation_is_not_found(database_url: str) -> None:
-    with client_of(database_url) as client, pytest.raises(ApiError) as refusal:
+    with client_of(app_of(database_url)) as client, pytest.raises(ApiError) as refusal:
         client.conversational_ai.conversations.get("conv_unknown")
     assert refusal.value.status_code == 404
     assert refusal.value.body["detail"]["status"] == "conversation_not_found"
 
 
+def test_with_api_keys_a_conversation_is_for_those_who_hold_one(database_url: str) -> None:
+    asyncio.run(log_a_call(database_url, "conv_1"))
+    with client_of(app_of(database_url, "key_1"), "key_2") as client, pytest.raises(ApiError) as refusal:
+        client.conversational_ai.conversations.get("conv_1")
+    assert (refusal.value.status_code, refusal.value.body["detail"]["status"]) == (401, "invalid_api_key")
+    with client_of(app_of(database_url, "key_1"), "key_1") as client:
+        assert client.conversational_ai.conversations.get("conv_1").agent_id == "default"
+
+
 def test_without_the_store_the_client_is_told_to_try_later_and_the_operator_why(
     absent_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with client_of(absent_url) as client, pytest.raises(ApiError) as refusal:
+    with client_of(app_of(absent_url)) as client, pytest.raises(ApiError) as refusal:
         client.conversational_ai.conversations.get("conv_1", request_options={"max_retries": 0})
     assert refusal.value.status_code == 503
     assert refusal.value.body["detail"]["status"] == "store_unavailable"
@@ -59,9 +66,7 @@ async def log_a_call(url: str, conversation_id: str) -> None:
             log.append(each)
 
 
-@contextmanager
-def client_of(database_url: str) -> Iterator[ElevenLabs]:
-    """The official client of a server, on a loopback port of its own, that serves this database."""
+def app_of(database_url: str, *keys: str) -> Starlette:
     database = Database(database_url)
 
     @asynccontextmanager
@@ -69,15 +74,4 @@ def client_of(database_url: str) -> Iterator[ElevenLabs]:
         async with aclosing(database):
             yield
 
-    app = Starlette(routes=routes(ConversationReader(database)), lifespan=lifespan)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none"))
-    socket = server.config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    thread.start()
-    try:
-        with httpx.Client() as http:  # the SDK never closes one of its own
-            yield ElevenLabs(base_url=f"http://127.0.0.1:{socket.getsockname()[1]}", api_key="x", httpx_client=http)
-    finally:
-        server.should_exit = True
-        thread.join()
-        socket.close()
+    return Starlette(routes=routes(ConversationReader(database), ApiKeys(keys)), lifespan=lifespan)

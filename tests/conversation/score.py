@@ -10,33 +10,69 @@ The conversation is real; recogniser, language model, voice and judge are parts 
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count, groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.conversation import protocol
-from serve_app.conversation.actions import Action, Actions, End, Log, Send, Speak, Stop, StopRecognising, Think
-from serve_app.conversation.agent import Agent, ConversationConfig, Events, Persona, Prompt
+from serve_app.conversation.actions import (
+    Action,
+    Actions,
+    CallWebhook,
+    End,
+    Log,
+    Send,
+    Speak,
+    Stop,
+    StopRecognising,
+    Think,
+)
+from serve_app.conversation.agent import (
+    Agent,
+    ConversationConfig,
+    Permissions,
+    Persona,
+    PlatformSettings,
+    Prompt,
+    Rules,
+    Turn,
+)
 from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.decisions import Judge, Judgement, Recognise
 from serve_app.conversation.dialogue import Message, Transcript
 from serve_app.conversation.lines import line
+from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
 from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.tool_use import Outcome
+from serve_app.conversation.tools import ToolCall
 from serve_app.errors import HelloError
 
 FRAME_S = 0.020
 WORD_S = 0.3
 LATE_S = 0.1
 """How late the detector confirms speech; its gate opens at once."""
+SURE = 0.9
+"""The detector's score of speech."""
 LEVEL = 8000
 """Of every sample the voice makes: what is lower was ducked or faded."""
 
 Kind = TypeVar("Kind", bound=ServerMessage)
-Piece = str | bytes | HelloError | None
-"""What a model or a voice brings: text or audio, its failure, or None for nothing more, ever."""
+Piece = str | bytes | SpeechChunk | ToolCall | Reasoning | HelloError | None
+"""What a model or a voice brings: text, calls and thoughts, or audio (with alignment or without); its failure, or None
+for nothing more, ever."""
+EVENTS = (
+    "audio",
+    "interruption",
+    "agent_response",
+    "agent_response_correction",
+    "user_transcript",
+    "conversation_initiation_metadata",
+    "ping",
+)
+"""What most calls of these tests are told."""
 
 
 GREETING = "Olá, em que posso ajudar?"
@@ -44,10 +80,31 @@ NOT_HEARD = line("not_heard", "pt")
 TROUBLE = line("trouble", "pt")
 
 
-def agent(first_message: str = "", *, prompt: str = "", events: Sequence[str] | None = None) -> Agent:
-    conversation = Events() if events is None else Events(tuple(events))
-    persona = Persona(language="pt", first_message=first_message, prompt=Prompt(prompt))
-    return Agent("test", ConversationConfig(agent=persona, conversation=conversation))
+WAITS = Turn(turn_timeout=30.0, initial_wait_time=300.0)
+"""Longer than the silences of calls that are about something else."""
+
+
+def agent(
+    first_message: str = "",
+    *,
+    prompt: Prompt | str = "",
+    events: Sequence[str] | None = EVENTS,
+    turn: Turn | None = None,
+    **rules: Any,
+) -> Agent:
+    """`turn` None: WAITS. `events` None: the default ones."""
+    persona = Persona(
+        language="pt", first_message=first_message, prompt=Prompt(prompt) if isinstance(prompt, str) else prompt
+    )
+    return Agent(
+        "test",
+        ConversationConfig(
+            agent=persona,
+            turn=turn or WAITS,
+            conversation=Rules(client_events=None if events is None else tuple(events), **rules),
+        ),
+        PlatformSettings(overrides=Permissions({"conversation": {"client_events": True}})),
+    )
 
 
 def echo(text: str) -> Sequence[Piece]:
@@ -72,6 +129,7 @@ class Call:
 
     model_s = 0.100
     token_s = 0.010
+    webhook_s = 0.200
     voice_s = 0.080
     chunk_s = 0.050
     judge_s = 0.030
@@ -81,25 +139,30 @@ class Call:
         described: Agent | None = None,
         *,
         model: Callable[[str], Sequence[Piece]] = echo,
+        webhook: Callable[[CallWebhook], Outcome | None] | None = None,
+        agents: Mapping[str, Agent] | None = None,
         voice: Callable[[str], Sequence[Piece]] = tone,
         judge: Callable[[int], Judgement] | None = None,
         recogniser_s: float | None = 0.050,
         recogniser_error: HelloError | None = None,
         lump_s: float = FRAME_S,
-        pong_s: float | None = None,
+        pong_s: float | None = 0.020,
         initiation: protocol.ConversationInitiation | None = None,
     ) -> None:
-        self.model, self.voice, self.judge = model, voice, judge
+        self.model, self.voice, self.judge, self.webhook = model, voice, judge, webhook
         self.recogniser_s, self.recogniser_error, self.pong_s = recogniser_s, recogniser_error, pong_s
         self.now = 0.0
         self.sent: list[tuple[float, ServerMessage]] = []
         self.logged: list[Log] = []
-        self.thought: list[Think] = []
+        self.thought: list[ModelRequest] = []
+        self.webhooks: list[CallWebhook] = []
         self.spoken: list[Speak] = []
         self.stopped: set[int] = set()
         self.recognised: list[Recognise] = []
+        self.judged: list[Judge] = []
         self.ended: HelloError | None = None
-        self.conversation = Conversation("conv_1", "default", described or agent())
+        self.ended_at = float("inf")
+        self.conversation = Conversation("conv_1", "default", {**(agents or {}), "default": described or agent()})
         self._lump = round(lump_s / FRAME_S)
         self._arriving: list[Frame] = []
         self._end = 0
@@ -129,7 +192,10 @@ class Call:
         self._hear((True, False, None) for _ in range(round(seconds / FRAME_S)))
 
     def types(self, text: str) -> None:
-        self._perform(self.conversation.receive(protocol.UserMessage(text), self.now))
+        self.sends(protocol.UserMessage(text))
+
+    def sends(self, message: protocol.ClientMessage) -> None:
+        self._perform(self.conversation.receive(message, self.now))
 
     def sends_nothing(self, seconds: float) -> None:
         """Not even silence: the line is up, and no audio comes."""
@@ -157,7 +223,9 @@ class Call:
         for gate, voiced, onset in frames:
             self._end += FRAME_SAMPLES
             self._pass(self.now + FRAME_S)
-            self._arriving.append(Frame(self._end, gate, gate, voiced, onset))
+            if self.ended:
+                return  # nobody is there to hear it
+            self._arriving.append(Frame(self._end, gate, gate, voiced, onset, SURE if voiced else 0.0))
             if len(self._arriving) == self._lump:
                 for frame in self._arriving:
                     self._perform(self.conversation.hear(frame, self.now))
@@ -207,18 +275,22 @@ class Call:
             case StopRecognising():
                 self._recognition = 0
             case Judge(end):
+                self.judged.append(action)
                 if judge := self.judge:
                     self._after(self.judge_s, lambda: self.conversation.judged(judge(end), self.now))
             case Think():
-                self.thought.append(action)
+                self.thought.append(action.request)
                 self._think(action)
+            case CallWebhook():
+                self.webhooks.append(action)
+                self._call(action)
             case Speak():
                 self.spoken.append(action)
                 self._speak(action)
             case Stop(reply):
                 self.stopped.add(reply)
             case End(error):
-                self.ended = error
+                self.ended, self.ended_at = error, self.now
 
     def _recognise(self, asked: Recognise) -> Actions:
         if asked.id != self._recognition:
@@ -228,26 +300,51 @@ class Call:
         heard = " ".join(word for end, word in self._words if asked.start < end <= asked.end)
         return self.conversation.recognised(asked.id, Transcript(heard, "pt", 0.9), self.now)
 
+    def _call(self, asked: CallWebhook) -> None:
+        outcome = self.webhook(asked) if self.webhook else None
+        if outcome:
+            answering = self.conversation.answering
+            self._after(
+                self.webhook_s,
+                lambda: (
+                    []
+                    if asked.reply in self.stopped
+                    else answering.tool_answered(asked.reply, asked.call_id, outcome, self.now)
+                ),
+            )
+
     def _think(self, asked: Think) -> None:
-        core, reply = self.conversation, asked.reply
+        answering, reply = self.conversation.answering, asked.reply
+
+        def bring(piece: Any) -> Actions:
+            match piece:
+                case ToolCall():
+                    return answering.called(reply, piece, self.now)
+                case Reasoning(text):
+                    return answering.reasoned(reply, text, self.now)
+                case _:
+                    return answering.token(reply, piece, self.now)
+
         self._bring(
             reply,
-            self.model(asked.messages[-1].content),
+            self.model(asked.request.messages[-1].content),
             (self.model_s, self.token_s),
-            lambda token: core.token(reply, str(token), self.now),
-            lambda error: core.answer_failed(reply, error, self.now),
-            lambda: core.answered(reply, self.now),
+            bring,
+            lambda error: answering.answer_failed(reply, error, self.now),
+            lambda: answering.answered(reply, self.now),
         )
 
     def _speak(self, asked: Speak) -> None:
-        core, reply, clause = self.conversation, asked.reply, asked.clause
+        answering, reply, clause = self.conversation.answering, asked.reply, asked.clause
         self._bring(
             reply,
             self.voice(asked.text),
             (self.voice_s, self.chunk_s),
-            lambda audio: core.spoken(reply, clause, SpeechChunk(audio), self.now),  # type: ignore[arg-type]
-            lambda error: core.speech_failed(reply, clause, error, self.now),
-            lambda: core.clause_spoken(reply, clause, self.now),
+            lambda audio: answering.spoken(
+                reply, clause, audio if isinstance(audio, SpeechChunk) else SpeechChunk(audio), self.now
+            ),
+            lambda error: answering.speech_failed(reply, clause, error, self.now),
+            lambda: answering.clause_spoken(reply, clause, self.now),
         )
 
     def _bring(
@@ -255,7 +352,7 @@ class Call:
         reply: int,
         pieces: Sequence[Piece],
         pace: tuple[float, float],
-        on_piece: Callable[[str | bytes], Actions],
+        on_piece: Callable[[Any], Actions],
         on_error: Callable[[HelloError], Actions],
         on_end: Callable[[], Actions],
     ) -> None:

@@ -14,8 +14,8 @@ from serve_app.conversation.protocol import (
     ConfigOverride,
     ConversationInitiation,
     ConversationInitiationMetadata,
-    ConversationOverride,
     Ping,
+    RulesOverride,
     ServerMessage,
     UserTranscript,
 )
@@ -197,16 +197,16 @@ def test_the_first_round_trip_is_dropped() -> None:
 
 
 def test_pongs_that_answer_no_ping_are_ignored() -> None:
-    call = Call()
-    call.silence(35)
-    for event_id in (-1, 0, 1, 99):
+    call = Call(pong_s=None)
+    call.silence(15)
+    for event_id in (-1, 0, 99):
         assert call.conversation.receive(protocol.Pong(event_id), call.now) == []
-    call.silence(30)
+    call.silence(5)
     assert {m.ping_ms for m in call.messages(Ping)} == {None}
 
 
 def overriding(*events: str) -> ConversationInitiation:
-    return ConversationInitiation(ConfigOverride(ConversationOverride(list(events))))
+    return ConversationInitiation(ConfigOverride(conversation=RulesOverride(client_events=list(events))))
 
 
 def test_a_client_gets_the_events_it_asks_for_and_those_it_needs() -> None:
@@ -229,6 +229,6 @@ def test_where_the_time_of_a_turn_went_is_told_to_who_asks() -> None:
 
 
 def test_frames_that_change_nothing_cost_no_action() -> None:
-    conversation = Conversation("conv_1", "default", agent())
+    conversation = Conversation("conv_1", "default", {"default": agent()})
     conversation.open(ConversationInitiation(), 0)
     assert conversation.hear(Frame(320, False, False, False, None), 0.02) == []

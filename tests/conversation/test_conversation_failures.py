@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve_app.conversation.conversation import REPLY_BUDGET_S
+from serve_app.conversation.answering import REPLY_BUDGET_S
 from serve_app.conversation.protocol import AgentResponseCorrection, Audio
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import GREETING, NOT_HEARD, TROUBLE, Call, Piece, agent, seconds, tone

@@ -124,13 +124,13 @@ def test_a_typed_message_cuts_the_agent_short() -> None:
 
 def test_reports_about_what_is_gone_are_ignored() -> None:
     call = interrupted()
-    core, gone = call.conversation, call.thought[0].reply
+    core, gone = call.conversation.answering, 1
     assert core.token(gone, "mais", call.now) == []
     assert core.answered(gone, call.now) == []
     assert core.answer_failed(gone, LanguageModelError("late"), call.now) == []
     assert core.clause_spoken(gone, 0, call.now) == []
     assert core.speech_failed(gone, 0, SpeechError("late"), call.now) == []
-    assert core.recognition_failed(1, TranscriptionError("late"), call.now) == []
+    assert call.conversation.recognition_failed(1, TranscriptionError("late"), call.now) == []
 
 
 def test_event_ids_rise_over_everything_but_corrections() -> None:

@@ -1,4 +1,4 @@
-from serve_app.conversation.dialogue import Dialogue, Message
+from serve_app.conversation.dialogue import MOST_NOTES, Dialogue, Message
 
 
 def said(*turns: tuple[str, str]) -> list[Message]:
@@ -17,16 +17,16 @@ def test_without_a_prompt_there_is_no_system_message() -> None:
 
 def test_turns_stand_in_order() -> None:
     dialogue = Dialogue("")
-    dialogue.agent_said("Hello!")
+    dialogue.agent_said(said(("assistant", "Hello!")))
     dialogue.user_said("hi")
-    dialogue.agent_said("How are you?")
+    dialogue.agent_said(said(("assistant", "How are you?")))
     assert dialogue.messages() == said(("assistant", "Hello!"), ("user", "hi"), ("assistant", "How are you?"))
 
 
 def test_an_answer_that_was_cut_off_stands_as_far_as_it_was_heard() -> None:
     dialogue = Dialogue("")
     dialogue.user_said("tell me")
-    dialogue.agent_said("Once upon")
+    dialogue.agent_said(said(("assistant", "Once upon")))
     dialogue.user_said("stop")
     assert dialogue.messages() == said(("user", "tell me"), ("assistant", "Once upon"), ("user", "stop"))
 
@@ -34,7 +34,7 @@ def test_an_answer_that_was_cut_off_stands_as_far_as_it_was_heard() -> None:
 def test_a_caller_who_goes_on_before_an_answer_is_heard_is_one_turn() -> None:
     dialogue = Dialogue("")
     dialogue.user_said("I would like")
-    dialogue.agent_said("  ")
+    dialogue.agent_said([])
     dialogue.user_said("a coffee")
     assert dialogue.messages() == said(("user", "I would like a coffee"))
 
@@ -51,5 +51,40 @@ def test_messages_given_out_do_not_change_later() -> None:
     dialogue = Dialogue("")
     dialogue.user_said("one")
     told = dialogue.messages()
-    dialogue.agent_said("two")
+    dialogue.agent_said(said(("assistant", "two")))
     assert told == said(("user", "one"))
+
+
+def test_notes_stand_where_they_came_and_ask_for_nothing() -> None:
+    dialogue = Dialogue("")
+    dialogue.user_said("hi")
+    dialogue.note("The user opened the prices.", None)
+    assert dialogue.awaits_answer
+    assert dialogue.messages() == said(("user", "hi"), ("system", "The user opened the prices."))
+
+
+def test_a_note_begins_no_dialogue() -> None:
+    dialogue = Dialogue("")
+    dialogue.note("A note.", None)
+    assert not dialogue.begun
+    assert not dialogue.user_has_spoken
+    assert not dialogue.awaits_answer
+
+
+def test_the_newest_note_of_an_id_replaces_the_ones_before() -> None:
+    dialogue = Dialogue("")
+    dialogue.note("page 1", "page")
+    dialogue.note("cart: 1", "cart")
+    dialogue.user_said("hi")
+    dialogue.note("page 2", "page")
+    assert dialogue.messages() == said(("system", "cart: 1"), ("user", "hi"), ("system", "page 2"))
+
+
+def test_notes_do_not_add_up_for_ever() -> None:
+    dialogue = Dialogue("")
+    for number in range(2 * MOST_NOTES):
+        dialogue.note("same text", None)
+        dialogue.note(f"note {number}", None)
+    told = [message.content for message in dialogue.messages()]
+    assert len(told) == MOST_NOTES
+    assert told[-1] == f"note {2 * MOST_NOTES - 1}"

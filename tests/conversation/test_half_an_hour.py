@@ -20,7 +20,7 @@ def model(_: str) -> list[Piece]:
 
 def half_an_hour() -> Call:
     sounds: dict[str, Sequence[Piece]] = {}  # made once: the voice is no part of what is measured
-    call = Call(agent(), model=model, voice=lambda text: sounds.setdefault(text, tone(text)))
+    call = Call(agent(max_duration_seconds=1900), model=model, voice=lambda text: sounds.setdefault(text, tone(text)))
     for number in range(EXCHANGES):
         call.says(QUESTION.format(number))
         if number % 5 < 4:

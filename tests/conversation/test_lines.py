@@ -17,4 +17,4 @@ def test_a_language_without_lines_gets_english() -> None:
 
 def test_every_language_has_every_line() -> None:
     names = {frozenset(lines) for lines in _LINES.values()}
-    assert names == {frozenset({"not_heard", "trouble"})}
+    assert len(names) == 1

@@ -45,6 +45,59 @@ GOLDEN: list[tuple[ServerMessage, str]] = [
         '{"type":"agent_response_metadata","agent_response_metadata_event":'
         '{"metadata":{"conversation_turn_metrics":{"metrics":{}}},"event_id":6}}',
     ),
+    (
+        protocol.Audio(b"\x00\x01", 3, protocol.AudioAlignment(("h", "i"), (0, 90), (90, 110))),
+        '{"type":"audio","audio_event":{"audio_base_64":"AAE=","event_id":3,"alignment":'
+        '{"chars":["h","i"],"char_start_times_ms":[0,90],"char_durations_ms":[90,110]}}}',
+    ),
+    (
+        protocol.TentativeUserTranscript("ama", 4),
+        '{"type":"tentative_user_transcript","tentative_user_transcription_event":'
+        '{"user_transcript":"ama","event_id":4}}',
+    ),
+    (
+        protocol.AgentResponseComplete(5),
+        '{"type":"agent_response_complete","agent_response_complete_event":{"event_id":5}}',
+    ),
+    (
+        protocol.AgentChatResponsePart("Ol", "delta", 5),
+        '{"type":"agent_chat_response_part","text_response_part":{"text":"Ol","type":"delta","event_id":5}}',
+    ),
+    (
+        protocol.AgentReasoningResponsePart("", "start", 5),
+        '{"type":"agent_reasoning_response_part","reasoning_response_part":{"text":"","type":"start","event_id":5}}',
+    ),
+    (protocol.VadScore(0.93), '{"type":"vad_score","vad_score_event":{"vad_score":0.93}}'),
+    (
+        protocol.InternalTurnProbability(0.4),
+        '{"type":"internal_turn_probability","turn_probability_internal_event":{"turn_probability":0.4}}',
+    ),
+    (
+        protocol.InternalTentativeAgentResponse("Ol"),
+        '{"type":"internal_tentative_agent_response","tentative_agent_response_internal_event":'
+        '{"tentative_agent_response":"Ol"}}',
+    ),
+    (
+        protocol.ClientToolCall("get_time", "tc_1", {}, 6, expects_response=True),
+        '{"type":"client_tool_call","client_tool_call":{"tool_name":"get_time","tool_call_id":"tc_1","parameters":{},'
+        '"event_id":6,"expects_response":true}}',
+    ),
+    (
+        protocol.AgentToolRequest("find", "tc_2", "webhook", 6),
+        '{"type":"agent_tool_request","agent_tool_request":'
+        '{"tool_name":"find","tool_call_id":"tc_2","tool_type":"webhook","event_id":6}}',
+    ),
+    (
+        protocol.AgentToolResponse("find", "tc_2", "webhook", 7, is_error=False, is_called=True),
+        '{"type":"agent_tool_response","agent_tool_response":{"tool_name":"find","tool_call_id":"tc_2",'
+        '"tool_type":"webhook","event_id":7,"is_error":false,"is_called":true}}',
+    ),
+    (
+        protocol.AgentToolResponseFullPayload("find", "tc_2", "webhook", 7, False, True, "{}", False),
+        '{"type":"agent_tool_response_full_payload","agent_tool_response_full_payload":{"tool_name":"find",'
+        '"tool_call_id":"tc_2","tool_type":"webhook","event_id":7,"is_error":false,"is_called":true,'
+        '"full_tool_result":"{}","truncated":false}}',
+    ),
     (protocol.Interruption(7), '{"type":"interruption","interruption_event":{"event_id":7}}'),
     (
         protocol.Error(1008, "no", "value_error", "no"),
@@ -116,8 +169,8 @@ def test_fields_are_those_of_the_recorded_example(kind: type[ServerMessage]) -> 
     assert required <= set(kind.__struct_fields__) <= known
 
 
-def test_metadata_ping_and_errors_pass_every_filter() -> None:
-    assert {"conversation_initiation_metadata", "ping", "error"} == protocol.ALWAYS_SENT
+def test_what_clients_cannot_do_without_passes_every_filter() -> None:
+    assert {"conversation_initiation_metadata", "ping", "error", "client_tool_call"} == protocol.ALWAYS_SENT
 
 
 # ---- client -> server
@@ -146,8 +199,10 @@ def test_empty_overrides_of_the_javascript_client_override_nothing() -> None:
     )
     message = decode(frame)
     assert isinstance(message, protocol.ConversationInitiation)
-    assert message.conversation_config_override == protocol.ConfigOverride(protocol.ConversationOverride(None))
-    assert message.source_info == {"source": "js_sdk", "version": "1.25.0"}
+    assert message.conversation_config_override == protocol.ConfigOverride(
+        agent=protocol.PersonaOverride(), tts=protocol.VoiceOverride(), conversation=protocol.RulesOverride()
+    )
+    assert message.source_info == protocol.SourceInfo("js_sdk", "1.25.0")
 
 
 def test_overridden_client_events_are_read() -> None:
@@ -157,20 +212,15 @@ def test_overridden_client_events_are_read() -> None:
     )
     assert isinstance(message, protocol.ConversationInitiation)
     assert message.conversation_config_override
-    assert message.conversation_config_override.conversation == protocol.ConversationOverride(["audio"])
+    assert message.conversation_config_override.conversation == protocol.RulesOverride(client_events=["audio"])
 
 
-def test_every_recorded_client_message_is_understood_or_passed_over() -> None:
-    honoured = {
-        None: protocol.UserAudioChunk,
-        "conversation_initiation_client_data": protocol.ConversationInitiation,
-        "pong": protocol.Pong,
-        "user_message": protocol.UserMessage,
-    }
+def test_every_recorded_client_message_is_understood() -> None:
     events = recorded("client_to_server")
-    assert honoured.keys() <= events.keys()
+    kinds = {None: protocol.UserAudioChunk, **protocol.CLIENT_MESSAGES}
+    assert events.keys() == kinds.keys()
     for kind, event in events.items():
-        assert type(decode(json.dumps(event["example"]))) is honoured.get(kind, type(None))
+        assert type(decode(json.dumps(event["example"]))) is kinds[kind]
 
 
 def test_unknown_types_and_fields_are_passed_over() -> None:

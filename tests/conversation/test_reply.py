@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve_app.audio.pcm import AudioFormat
+from serve_app.conversation.agent import Voice
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
 from serve_app.conversation.reply import CLAUSES_AHEAD, Reply
 from serve_app.conversation.turn_metrics import TurnMetrics
@@ -11,7 +12,7 @@ PCM = AudioFormat.parse("pcm_16000")
 
 
 def new_reply() -> Reply:
-    return Reply(1, "pt", PCM, TurnMetrics())
+    return Reply(1, "pt", Voice(agent_output_audio_format="pcm_16000"), TurnMetrics())
 
 
 def sound(text: str) -> SpeechChunk:
@@ -21,10 +22,10 @@ def sound(text: str) -> SpeechChunk:
 def speak(reply: Reply, now: float) -> list[str]:
     """The voice gives all that is asked for, at once."""
     asked = reply.next_clauses(now)
-    for number, clause in asked:
+    for number, clause, *_ in asked:
         reply.spoken(number, sound(clause.text), now)
         reply.clause_whole(number)
-    return [clause.text for _, clause in asked]
+    return [wanted.clause.text for wanted in asked]
 
 
 def test_clauses_are_asked_for_two_at_a_time_as_they_are_spoken() -> None:
@@ -32,14 +33,14 @@ def test_clauses_are_asked_for_two_at_a_time_as_they_are_spoken() -> None:
     reply.token("Um dois três. Quatro. Cinco. Seis.", 0)
     reply.end(0)
     asked = reply.next_clauses(0)
-    assert [(number, clause.text) for number, clause in asked] == [(0, "Um dois três."), (1, "Quatro.")]
+    assert [(wanted.number, wanted.clause.text) for wanted in asked] == [(0, "Um dois três."), (1, "Quatro.")]
     assert len(asked) == CLAUSES_AHEAD
     assert reply.next_clauses(0) == []
     reply.playback.release()
     reply.spoken(0, SpeechChunk(PCM.silence(640)), 1)
     reply.clause_whole(0)
     reply.playback.take(1)
-    assert [(number, clause.text) for number, clause in reply.next_clauses(1)] == [(2, "Cinco.")]
+    assert [(wanted.number, wanted.clause.text) for wanted in reply.next_clauses(1)] == [(2, "Cinco.")]
 
 
 def test_the_playback_is_closed_when_the_last_clause_is_asked_for() -> None:
@@ -64,8 +65,8 @@ def test_white_space_around_the_answer_is_not_part_of_it() -> None:
         reply.token(token, 0)
     reply.end(0)
     assert reply.text == "Olá, tudo bem?"
-    [(_, clause)] = reply.next_clauses(0)
-    assert clause.text == reply.text
+    [wanted] = reply.next_clauses(0)
+    assert wanted.clause.text == reply.text
 
 
 @pytest.mark.parametrize(("answer", "wordless"), [(" ...\n", True), ("", True), ("Oi.", False), (" 3", False)])

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from deployments.elevenlabs import ElevenLabsVoice
-from serve_app.ports import SpeechChunk
+from serve_app.ports import SpeechChunk, Voice
 
 KEY = "sk_0123456789abcdef"
 CLAUSE = "good morning"
@@ -25,8 +25,9 @@ def with_voice(base_url: str, scenario: Callable[[ElevenLabsVoice], Awaitable[No
     asyncio.run(main())
 
 
-async def said(voice: ElevenLabsVoice, text: str = CLAUSE, audio_format: str = "pcm_16000") -> list[SpeechChunk]:
-    chunks = voice.speak(text, language="en-US", voice_id="voice/1", audio_format=audio_format)
+async def said(voice: ElevenLabsVoice, text: str = CLAUSE, **settings: Any) -> list[SpeechChunk]:
+    """`settings` are fields of a Voice."""
+    chunks = voice.speak(text, language="en-US", voice=Voice(**{"voice_id": "voice/1"} | settings))
     return [chunk async for chunk in chunks]
 
 

@@ -15,9 +15,9 @@ from websockets.http11 import Request, Response
 
 from deployments import elevenlabs
 from deployments.elevenlabs import ElevenLabsVoice
-from serve_app.audio.pcm import SUPPORTED_FORMATS, level_db
+from serve_app.audio.pcm import SUPPORTED_FORMATS, AudioFormat, level_db
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import Alignment
+from serve_app.ports import Alignment, Voice
 from tests.deployments.elevenlabs_calls import CLAUSE, KEY, aligned_text, said, until, with_voice
 from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault
 
@@ -45,19 +45,31 @@ def test_a_clause_on_the_wire(server: FakeElevenLabs) -> None:
         }
         init, text, end = clause.messages
         assert init["text"] == " "
-        assert set(init["voice_settings"]) == {"stability", "similarity_boost", "speed"}
+        assert init["voice_settings"] == {"stability": 0.5, "similarity_boost": 0.8, "speed": 1.0}
         assert text == {"text": "good morning ", "flush": True}
         assert end == {"text": ""}
 
     with_voice(server.url, scenario)
 
 
-def test_every_format_comes_as_asked_for(server: FakeElevenLabs) -> None:
+def test_the_voice_asked_for_is_on_the_wire(server: FakeElevenLabs) -> None:
     async def scenario(voice: ElevenLabsVoice) -> None:
-        for audio_format in SUPPORTED_FORMATS:
-            audio = b"".join(chunk.audio for chunk in await said(voice, audio_format=audio_format.name))
-            assert 0.7 < audio_format.seconds(len(audio)) < 1.1
-            assert level_db(audio_format.decode(audio)) > -30
+        await said(voice, model_id="eleven_turbo_v2_5", stability=0.3, similarity_boost=0.9, speed=1.2)
+        assert server.received[0].query["model_id"] == "eleven_turbo_v2_5"
+        settings = {"stability": 0.3, "similarity_boost": 0.9, "speed": 1.2}
+        assert server.received[0].messages[0] == {"text": " ", "voice_settings": settings}
+
+    with_voice(server.url, scenario)
+
+
+@pytest.mark.parametrize("audio_format", SUPPORTED_FORMATS, ids=lambda audio_format: audio_format.name)
+def test_every_format_comes_as_asked_for_and_untouched(server: FakeElevenLabs, audio_format: AudioFormat) -> None:
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        chunks = await said(voice, agent_output_audio_format=audio_format.name)
+        audio = b"".join(chunk.audio for chunk in chunks)
+        assert 0.7 < audio_format.seconds(len(audio)) < 1.1
+        assert level_db(audio_format.decode(audio)) > -30
+        assert audio == server.received[0].sent
 
     with_voice(server.url, scenario)
 
@@ -190,7 +202,7 @@ def test_the_key_does_not_follow_a_redirect(server: FakeElevenLabs) -> None:
 def test_breaking_off_closes_the_socket_without_waiting(server: FakeElevenLabs) -> None:
     async def scenario(voice: ElevenLabsVoice) -> None:
         server.fault = Fault.STALL_MIDWAY
-        async with aclosing(voice.speak(LONG, language="en", voice_id="v", audio_format="pcm_16000")) as chunks:
+        async with aclosing(voice.speak(LONG, language="en", voice=Voice())) as chunks:
             await anext(chunks)
             began = time.monotonic()
         assert time.monotonic() - began < 0.5

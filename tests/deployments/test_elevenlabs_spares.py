@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,12 @@ from deployments import elevenlabs
 from deployments.elevenlabs import ElevenLabsVoice
 from serve_app.errors import SpeechError
 from tests.deployments.elevenlabs_calls import aligned_text, said, until, with_voice
-from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault
+from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault, Received
+
+
+def opening(connection: Received) -> str:
+    """All that the server knows of a clause before its text."""
+    return repr((connection.voice_id, connection.query, connection.messages[0]))
 
 
 @pytest.fixture
@@ -31,13 +37,27 @@ def test_the_next_clause_finds_an_open_socket(server: FakeElevenLabs) -> None:
     assert len(server.received) == 3
 
 
-def test_each_format_has_a_spare_of_its_own(server: FakeElevenLabs) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"agent_output_audio_format": "ulaw_8000"},
+        {"voice_id": "somebody"},
+        {"model_id": "eleven_turbo_v2_5"},
+        {"stability": 0.4},
+        {"similarity_boost": 0.4},
+        {"speed": 1.1},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_each_voice_has_a_spare_of_its_own(server: FakeElevenLabs, other: dict[str, Any]) -> None:
     async def scenario(voice: ElevenLabsVoice) -> None:
-        await said(voice, audio_format="pcm_16000")
-        await said(voice, audio_format="ulaw_8000")
-        await until(lambda: len(server.received) == 4)
-        unused = [one.query["output_format"] for one in server.received if len(one.messages) < 3]
-        assert sorted(unused) == ["pcm_16000", "ulaw_8000"]
+        await said(voice)
+        await said(voice, **other)
+        await until(lambda: len(server.received) == 4 and all(one.messages for one in server.received))
+        used = {opening(one) for one in server.received if len(one.messages) == 3}
+        spare = {opening(one) for one in server.received if len(one.messages) == 1}
+        assert used == spare
+        assert len(used) == 2
 
     with_voice(server.url, scenario)
 

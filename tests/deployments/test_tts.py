@@ -14,7 +14,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.tts import ENGINES, RemoteSpeaker, TtsProxy, default_engine
 from serve_app.audio.pcm import AudioFormat, level_db
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import Alignment, SpeechChunk
+from serve_app.ports import Alignment, SpeechChunk, Voice
 from tests.deployments.tone_voice import UNSPEAKABLE, ToneVoice
 from tests.fakes.elevenlabs_server import FakeElevenLabs
 
@@ -31,7 +31,8 @@ def deployed(engine: str | None = None) -> DeploymentHandle[Any]:
 
 def said(handle: DeploymentHandle[Any], text: str, audio_format: str = "pcm_16000") -> list[SpeechChunk]:
     async def main() -> list[SpeechChunk]:
-        chunks = RemoteSpeaker(handle).speak(text, language="en", voice_id="", audio_format=audio_format)
+        voice = Voice(agent_output_audio_format=audio_format)
+        chunks = RemoteSpeaker(handle).speak(text, language="en", voice=voice)
         return [chunk async for chunk in chunks]
 
     return asyncio.run(main())
@@ -92,9 +93,7 @@ FAILURES: dict[str, BaseException] = {
 class FailingVoice(ToneVoice):
     """Says one chunk, then raises the failure that the text names."""
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         yield SpeechChunk(b"")
         raise FAILURES[text]
 
@@ -121,7 +120,7 @@ def test_an_engine_is_closed_with_its_call() -> None:
     """Not when its generator is collected, which may be later."""
 
     async def main() -> None:
-        chunks = TtsProxy.func_or_class("tone").speak("~", "en", "", "pcm_16000")
+        chunks = TtsProxy.func_or_class("tone").speak("~", "en", Voice())
         await anext(chunks)
         assert ToneVoice.open_streams == 1
         await chunks.aclose()
@@ -143,7 +142,7 @@ def test_who_stops_listening_stops_the_engine(tone: DeploymentHandle[Any], leave
 
     async def main() -> None:
         started = asyncio.Event()
-        chunks = RemoteSpeaker(tone).speak("~", language="en", voice_id="", audio_format="pcm_16000")
+        chunks = RemoteSpeaker(tone).speak("~", language="en", voice=Voice())
         listening = asyncio.create_task(listen(chunks, started))
         await started.wait()
         if leave == "cancel":
@@ -158,7 +157,9 @@ def test_who_stops_listening_stops_the_engine(tone: DeploymentHandle[Any], leave
 
 
 def test_what_travels_between_processes_survives_it() -> None:
-    for value in (SpeechChunk(b"\x00\x01", Alignment(("á", " "), (0, 80), (80, 40))), SpeechChunk(b"")):
+    chunk = SpeechChunk(b"\x00\x01", Alignment(("á", " "), (0, 80), (80, 40)))
+    voice = Voice(voice_id="v", model_id="m", agent_output_audio_format="ulaw_8000", stability=0.1, speed=1.2)
+    for value in (chunk, SpeechChunk(b""), voice):
         assert cloudpickle.loads(cloudpickle.dumps(value)) == value
     error = cloudpickle.loads(cloudpickle.dumps(SpeechError("no voice")))
     assert isinstance(error, SpeechError)

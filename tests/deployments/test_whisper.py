@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from ray.serve.context import ReplicaContext
 from ray.serve.handle import DeploymentHandle
 
 from deployments.whisper import LocalWhisper, RemoteTranscriber
+from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_weights import find_weights
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
@@ -44,6 +45,18 @@ def test_it_hears_both_languages(handle: DeploymentHandle[Any]) -> None:
     for language, phrase in PHRASES.items():
         transcript = asyncio.run(transcriber.transcribe(spoken(language), language=None))
         assert (transcript.text, transcript.language) == (phrase, language)
+
+
+def test_keywords_travel_with_their_utterance(monkeypatch: pytest.MonkeyPatch, handle: DeploymentHandle[Any]) -> None:
+    received: list[Utterance] = []
+
+    def listen(engine: WhisperEngine, utterances: Sequence[Utterance]) -> list[Transcript]:
+        received.extend(utterances)
+        return [Transcript("", "pt", 0.0) for _ in utterances]
+
+    monkeypatch.setattr(WhisperEngine, "transcribe", listen)
+    asyncio.run(RemoteTranscriber(handle).transcribe(b"\x00\x00", language="pt", keywords=["Pix", "boleto"]))
+    assert received == [Utterance(b"\x00\x00", "pt", ("Pix", "boleto"))]
 
 
 def test_a_bad_utterance_in_a_batch_fails_alone(handle: DeploymentHandle[Any]) -> None:

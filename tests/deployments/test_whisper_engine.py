@@ -32,6 +32,7 @@ PHRASES = [
     ("pt", "onde está o meu pedido"),
     ("pt", "dezesseis"),
 ]
+KEYWORDS = ("Automagik", "Itaú")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,12 @@ def padding_engine() -> WhisperEngine:
 
 def utterance(samples: NDArray[np.generic], language: str | None = None) -> Utterance:
     return Utterance(samples.astype("<i2").tobytes(), language)
+
+
+def prompt(engine: WhisperEngine, keywords: tuple[str, ...]) -> list[int]:
+    """What the decoder is given before it decodes a Portuguese utterance: tokens."""
+    speech = engine._speech(Utterance(b"", "pt", keywords))
+    return engine._prompt(engine._tokenizer("pt"), speech.hotwords)
 
 
 def silence(seconds: float) -> NDArray[np.int16]:
@@ -123,6 +130,42 @@ def test_real_whisper_hears_a_window_of_many_at_once(padding_engine: WhisperEngi
     few = PHRASES[4:8] + PHRASES[14:18]
     outcomes = padding_engine.transcribe([utterance(render(phrase, language)) for language, phrase in few])
     assert [(o.language, o.text) for o in outcomes if isinstance(o, Transcript)] == few
+
+
+def test_keywords_do_not_reach_the_bundled_model(engine: WhisperEngine) -> None:
+    plain = [utterance(render(phrase, language)) for language, phrase in PHRASES]
+    prompted = [Utterance(one.pcm, one.language, KEYWORDS) for one in plain]
+    assert engine.transcribe(prompted) == engine.transcribe(plain)
+    assert [outcome.text for outcome in engine.transcribe(prompted) if isinstance(outcome, Transcript)] == [
+        phrase for _, phrase in PHRASES
+    ]
+
+
+def test_real_whisper_is_prompted_with_the_keywords(padding_engine: WhisperEngine) -> None:
+    tokenizer = padding_engine._tokenizer("pt")
+    start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+    previous, *words = prompt(padding_engine, KEYWORDS)
+    assert previous == tokenizer.sot_prev
+    assert words[-len(start) :] == start
+    assert tokenizer.decode(words[: -len(start)]) == " Automagik, Itaú"
+    assert prompt(padding_engine, ()) == start
+
+
+def test_no_more_keywords_than_whisper_has_room_for(padding_engine: WhisperEngine) -> None:
+    tokenizer = padding_engine._tokenizer("pt")
+    many = prompt(padding_engine, KEYWORDS * 100)
+    assert many.index(tokenizer.sot) == 224
+    assert tokenizer.decode(many[1:224]).startswith(" Automagik, Itaú, Automagik")
+
+
+def test_utterances_with_and_without_keywords_share_a_batch(padding_engine: WhisperEngine) -> None:
+    """The bundled weights say nothing after a prompt; what is without one is heard all the same, in its place."""
+    (_, few), (_, many) = PHRASES[5], PHRASES[17]
+    plain = utterance(render(few, "en"), "en"), utterance(render(many, "pt"), "pt")
+    prompted = [Utterance(one.pcm, one.language, KEYWORDS[:count]) for one in plain for count in (1, 2)]
+    outcomes = padding_engine.transcribe([prompted[0], plain[0], *prompted[1:], plain[1]])
+    assert all(isinstance(outcome, Transcript) for outcome in outcomes)
+    assert [outcome.text for outcome in (outcomes[1], outcomes[5]) if isinstance(outcome, Transcript)] == [few, many]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 
 from serve_app.audio.pcm import AudioFormat
 from serve_app.errors import SpeechError
-from serve_app.ports import Alignment, SpeechChunk
+from serve_app.ports import Alignment, SpeechChunk, Voice
 
 LETTER_S = 0.05
 UNSPEAKABLE = "#"
@@ -24,18 +24,17 @@ class ToneVoice:
     def describe(self) -> str:
         return "a tone"
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
+        audio_format = AudioFormat.parse(voice.agent_output_audio_format)
         ToneVoice.open_streams += 1
         try:
             for char in text:
                 if char == UNSPEAKABLE:
                     raise SpeechError("the tone cannot say this")
-                yield self._hum(char, AudioFormat.parse(audio_format))
+                yield self._hum(char, audio_format)
                 while char == "~":
                     await asyncio.sleep(0.01)
-                    yield self._hum(char, AudioFormat.parse(audio_format))
+                    yield self._hum(char, audio_format)
         finally:
             ToneVoice.open_streams -= 1
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from deployments.espeak import EspeakVoice
-from serve_app.ports import Alignment, SpeechChunk
+from serve_app.ports import Alignment, SpeechChunk, Voice
 
 
 class Fault(Enum):
@@ -44,20 +44,28 @@ _REFUSALS = {
 
 
 class Received(msgspec.Struct):
-    """One connection as it came in. `messages` grows; `closed` is set when the client or the server has closed it."""
+    """One connection as it came in. `messages` grows, and `sent`, the audio of the answers; `closed` is set when the
+    client or the server has closed it.
+    """
 
     voice_id: str
     query: dict[str, str]
     api_key: str
     messages: list[dict[str, Any]]
     closed: threading.Event
+    sent: bytearray
+
+    @property
+    def speed(self) -> float:
+        return float(self.messages[0].get("voice_settings", {}).get("speed", 1.0))
 
 
 class FakeElevenLabs:
     """A context manager that serves while it is open; `url` is what ELEVENLABS_BASE_URL takes.
 
-    It speaks with espeak-ng, in the language of `language_code`, in any pcm_* or ulaw_8000 format. `timing_keys` are
-    the keys of starts and durations in an alignment: ElevenLabs' documentation and its servers differ in them.
+    It speaks with espeak-ng, in the language of `language_code`, at the speed of the `voice_settings`, in any pcm_* or
+    ulaw_8000 format. `timing_keys` are the keys of starts and durations in an alignment: ElevenLabs' documentation and
+    its servers differ in them.
     """
 
     def __init__(self) -> None:
@@ -144,6 +152,7 @@ class FakeElevenLabs:
         async with aclosing(self._chunks(received, text)) as chunks:
             async for chunk in chunks:
                 await connection.send(json.dumps(self._audio_message(chunk)))
+                received.sent += chunk.audio
                 if self.fault is Fault.STALL_MIDWAY:
                     await connection.wait_closed()
                 if self.fault is Fault.EARLY_CLOSE:
@@ -151,12 +160,9 @@ class FakeElevenLabs:
         return True
 
     def _chunks(self, received: Received, text: str) -> AsyncGenerator[SpeechChunk, None]:
-        return self._voice.speak(
-            text,
-            language=received.query.get("language_code", "en"),
-            voice_id=received.voice_id,
-            audio_format=received.query["output_format"],
-        )
+        audio_format = received.query["output_format"]
+        voice = Voice(voice_id=received.voice_id, agent_output_audio_format=audio_format, speed=received.speed)
+        return self._voice.speak(text, language=received.query.get("language_code", "en"), voice=voice)
 
     def _audio_message(self, chunk: SpeechChunk) -> dict[str, Any]:
         alignment = self._timing(chunk.alignment) if chunk.alignment and chunk.alignment.chars else None
@@ -175,7 +181,9 @@ class FakeElevenLabs:
 def _received(request: Request) -> Received:
     address = urlsplit(request.path)
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
-    return Received(address.path.split("/")[-2], query, request.headers["xi-api-key"], [], threading.Event())
+    return Received(
+        address.path.split("/")[-2], query, request.headers["xi-api-key"], [], threading.Event(), bytearray()
+    )
 
 
 async def _fail(connection: ServerConnection, name: str, message: str) -> bool:

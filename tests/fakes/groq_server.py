@@ -5,14 +5,16 @@ Chat also answers at `/v1`, where OpenAI-compatible servers keep it.
 
 import io
 import json
+import re
 import socket
 import threading
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from email import message_from_bytes, policy
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import uvicorn
@@ -23,6 +25,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 LANGUAGE_NAMES = {"en": "English", "pt": "Portuguese"}
+FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+Json = dict[str, Any]
 
 
 class Fault(Enum):
@@ -40,34 +45,56 @@ class Fault(Enum):
 class Received(msgspec.Struct, frozen=True):
     """One request as it came in. `fields` is the chat request's JSON, or the form without its file.
 
-    Requests over one connection have the same `client_port`.
+    Requests over one connection have the same `client_port`. Names of `headers` are in lower case.
     """
 
     client_port: int
     path: str
-    authorization: str
-    fields: dict[str, Any]
+    headers: dict[str, str]
+    fields: Json
+
+    @property
+    def authorization(self) -> str:
+        return self.headers.get("authorization", "")
 
     @property
     def model(self) -> str:
         return str(self.fields["model"])
 
+    @property
+    def tools(self) -> list[Json]:
+        """The functions that the chat may call."""
+        return [tool["function"] for tool in self.fields.get("tools", ())]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A tool call in a scripted answer: in one chunk, as Groq sends most, or cut into `chunks` of them."""
+
+    name: str
+    arguments: Json = {}
+    chunks: int = 1
+    id: str = msgspec.field(default_factory=lambda: f"call_{uuid4().hex[:24]}")
+
+
+Answer = str | Sequence[str | Call]
+
 
 class FakeGroq:
     """A context manager that serves while it is open; `url` is what GROQ_BASE_URL takes, `chat_url` LLM_BASE_URL.
 
-    `hear` makes the transcript from the utterance (s16le, 16 kHz, mono), `answer` the reply from the chat's messages.
-    `transcription` and `chunks` override: keys of the verbose_json, and all chunks of a chat's stream.
+    `hear` makes the transcript from the utterance (s16le, 16 kHz, mono), `answer` the reply from the chat's messages;
+    the tools that it may call are in `received[-1].tools`. `transcription` and `chunks` override: keys of the
+    verbose_json, and all chunks of a chat's stream.
     """
 
     def __init__(
         self,
         hear: Callable[[bytes], str] = lambda pcm: "hello",
-        answer: Callable[[list[dict[str, Any]]], str] = lambda messages: f"You said {messages[-1]['content']}",
+        answer: Callable[[list[Json]], Answer] = lambda messages: f"You said {messages[-1]['content']}",
     ) -> None:
         self.hear = hear
         self.answer = answer
-        self.transcription: dict[str, Any] = {}
+        self.transcription: Json = {}
         self.chunks: list[Any] | None = None
         self.fault: Fault | None = None
         self.received: list[Received] = []
@@ -125,15 +152,17 @@ class FakeGroq:
             return refusal
         if not fields.get("stream") or not fields.get("messages"):
             return _error(400, "this server only streams: stream=true and messages are required", "bad_request")
-        chunks = (
-            self.chunks if self.chunks is not None else _chat_chunks(fields["model"], self.answer(fields["messages"]))
-        )
+        if mistake := _mistake(fields):
+            return _error(400, mistake, "invalid_request_error", kind="invalid_request_error")
+        chunks = self.chunks
+        if chunks is None:
+            chunks = _chat_chunks(fields["model"], self.answer(fields["messages"]))
         events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
         return StreamingResponse(self._paced(request, [*events, "data: [DONE]\n\n"]), media_type="text/event-stream")
 
-    def _note(self, request: Request, fields: dict[str, Any]) -> None:
+    def _note(self, request: Request, fields: Json) -> None:
         _, port = request.client or ("", 0)
-        self.received.append(Received(port, request.url.path, request.headers.get("authorization", ""), fields))
+        self.received.append(Received(port, request.url.path, dict(request.headers), fields))
 
     async def _refusal(self, request: Request) -> Response | None:
         """The answer to a request that never reaches the model; None when it does."""
@@ -171,30 +200,20 @@ class FakeGroq:
         finally:  # a streaming response notices too, and cancels its body
             self.disconnected.set()
 
-    def _verbose_json(self, text: str, duration_s: float, language: str) -> dict[str, Any]:
-        segment = {
-            "id": 0,
-            "seek": 0,
-            "start": 0,
-            "end": duration_s,
-            "text": f" {text}",
-            "tokens": [50365],
-            "temperature": 0,
-            "avg_logprob": -0.29,
-            "compression_ratio": 0.8,
-            "no_speech_prob": 0,
-        }
+    def _verbose_json(self, text: str, duration_s: float, language: str) -> Json:
+        segment = {"id": 0, "seek": 0, "start": 0, "end": duration_s, "text": f" {text}", "tokens": [50365]}
+        doubts = {"temperature": 0, "avg_logprob": -0.29, "compression_ratio": 0.8, "no_speech_prob": 0}
         return {
             "task": "transcribe",
             "language": LANGUAGE_NAMES[language],
             "duration": duration_s,
             "text": f" {text}",
-            "segments": [segment],
+            "segments": [segment | doubts],
             "x_groq": {"id": "req_fake"},
         } | self.transcription
 
 
-async def _form(request: Request) -> tuple[dict[str, Any], bytes]:
+async def _form(request: Request) -> tuple[Json, bytes]:
     """The fields of a multipart form, and the content of its `file`."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     form = message_from_bytes(head + await request.body(), policy=policy.HTTP)
@@ -213,28 +232,63 @@ def _pcm(audio: bytes) -> bytes:
         return b""
 
 
-def _chat_chunks(model: str, answer: str) -> list[dict[str, Any]]:
-    """A stream as Groq's reasoning models send it: a role, a thought, words, the end, and a chunk of usage alone."""
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, {"reasoning": "They want an answer."}]
-    words = [{"content": word} for word in answer.replace(" ", "\0 ").split("\0")]
-    chunks = [_chunk(model, [_choice(delta)]) for delta in [*deltas, *words]]
+def _mistake(fields: Json) -> str | None:
+    """What the service refuses in a chat request with tools."""
+    messages = fields["messages"]
+    calls = [call for message in messages for call in message.get("tool_calls", ())]
+    functions = [tool["function"] for tool in [*fields.get("tools", ()), *calls]]
+    if not all(FUNCTION_NAME.fullmatch(function["name"]) for function in functions):
+        return f"a function's name must match {FUNCTION_NAME.pattern}"
+    if not all(isinstance(message.get("content"), str) for message in messages):
+        return "'content': value must be a string"
+    return _mispairing(messages)
+
+
+def _mispairing(messages: list[Json]) -> str | None:
+    """Each call's result stands once, right behind the message that asks for it."""
+    open_calls: list[str] = []
+    for number, message in enumerate([*messages, {"role": "end"}]):
+        if message.get("role") == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                return f"'messages.{number}': role 'tool' must respond to a preceding message with 'tool_calls'"
+            open_calls.remove(message["tool_call_id"])
+            continue
+        if open_calls:
+            return f"'messages.{number}': 'tool_calls' must be followed by a message for each 'tool_call_id'"
+        open_calls = [call["id"] for call in message.get("tool_calls", ())]
+    return None
+
+
+def _chat_chunks(model: str, answer: Answer) -> list[Json]:
+    """A stream as Groq's reasoning models send it: a role, a thought, the answer, the end, and the usage alone."""
+    pieces = [answer] if isinstance(answer, str) else answer
+    calls = [piece for piece in pieces if isinstance(piece, Call)]
+    said = [delta for piece in pieces for delta in _deltas(piece, calls)]
+    deltas: list[Json] = [{"role": "assistant", "content": ""}, {"reasoning": "They want an answer."}, *said]
+    chunks = [_chunk(model, [_choice(delta)]) for delta in deltas]
     chunks[0]["x_groq"] = {"id": "req_fake"}
-    usage = {"prompt_tokens": 9, "completion_tokens": len(words), "total_tokens": 9 + len(words), "queue_time": 0.01}
-    end = _chunk(model, [_choice({}, finish_reason="stop")]) | {"x_groq": {"id": "req_fake", "usage": usage}}
+    usage = {"prompt_tokens": 9, "completion_tokens": len(said), "total_tokens": 9 + len(said), "queue_time": 0.01}
+    end = _chunk(model, [_choice({}, finish_reason="tool_calls" if calls else "stop")])
+    end["x_groq"] = {"id": "req_fake", "usage": usage}
     return [*chunks, end, _chunk(model, []) | {"usage": usage}]
 
 
-def _chunk(model: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": model,
-        "choices": choices,
-    }
+def _deltas(piece: str | Call, calls: list[Call]) -> list[Json]:
+    if isinstance(piece, str):
+        return [{"content": word} for word in piece.replace(" ", "\0 ").split("\0")]
+    index, written = calls.index(piece), json.dumps(piece.arguments)
+    size = -(-len(written) // piece.chunks)
+    cuts = [written[start : start + size] for start in range(0, len(written), size)]
+    parts: list[Json] = [{"index": index, "function": {"arguments": cut}} for cut in cuts]
+    parts[0] |= {"id": piece.id, "type": "function", "function": {"name": piece.name, "arguments": cuts[0]}}
+    return [{"tool_calls": [part]} for part in parts]
 
 
-def _choice(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+def _chunk(model: str, choices: list[Json]) -> Json:
+    return {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices}
+
+
+def _choice(delta: Json, finish_reason: str | None = None) -> Json:
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
 

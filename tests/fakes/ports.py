@@ -6,13 +6,25 @@ A `fault` is raised instead of an answer; with `hangs` none comes. `cancelled` c
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from serve_app.audio.pcm import AudioFormat
+from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.playback import CHARS_PER_SECOND
-from serve_app.ports import Judgement, LogEvent, Message, SpeechChunk, Transcript
+from serve_app.conversation.tools import WebhookTool
+from serve_app.ports import (
+    Judgement,
+    LogEvent,
+    Message,
+    ModelRequest,
+    Reasoning,
+    SpeechChunk,
+    ToolCall,
+    Transcript,
+    Voice,
+)
 
 
 class Scripted:
@@ -46,10 +58,12 @@ class ScriptedTranscriber(Scripted):
         super().__init__(**script)
         self.text = text
         self.heard: list[bytes] = []
+        self.keywords: list[Sequence[str]] = []
 
-    async def transcribe(self, pcm: bytes, *, language: str | None) -> Transcript:
+    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
         with self._work():
             self.heard.append(pcm)
+            self.keywords.append(keywords)
             await self._wait()
             return Transcript(self.text, language or "pt", 0.9)
 
@@ -62,9 +76,9 @@ class ScriptedModel(Scripted):
         self.text, self.token_s = text, token_s
         self.asked: list[Sequence[Message]] = []
 
-    async def reply(self, messages: Sequence[Message], *, language: str) -> AsyncGenerator[str, None]:
+    async def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning, None]:
         with self._work():
-            self.asked.append(messages)
+            self.asked.append(request.messages)
             for word in self.text.split():
                 await asyncio.sleep(self.token_s)
                 yield f"{word} "
@@ -83,19 +97,34 @@ class ScriptedSpeaker(Scripted):
         super().__init__(**script)
         self.seconds = seconds
         self.said: list[str] = []
+        self.voices: list[Voice] = []
 
-    async def speak(
-        self, text: str, *, language: str, voice_id: str, audio_format: str
-    ) -> AsyncGenerator[SpeechChunk, None]:
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         with self._work():
             self.said.append(text)
-            spoken = AudioFormat.parse(audio_format)
+            self.voices.append(voice)
+            spoken = AudioFormat.parse(voice.agent_output_audio_format)
             left = self.seconds if self.seconds is not None else len(text) / CHARS_PER_SECOND
             while left > 0:
                 await asyncio.sleep(self.delay_s)
                 yield SpeechChunk(b"\x20" * spoken.bytes_for(min(left, self.chunk_s)))
                 left -= self.chunk_s
             await self._wait()
+
+
+class ScriptedWebhooks(Scripted):
+    """Every tool answers `text`."""
+
+    def __init__(self, text: str = "ok", **script: Any) -> None:
+        super().__init__(**script)
+        self.text = text
+        self.called: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def call(self, tool: WebhookTool, arguments: Mapping[str, Any], variables: Variables) -> str:
+        with self._work():
+            self.called.append((tool.name, arguments))
+            await self._wait()
+            return self.text
 
 
 class ScriptedJudge(Scripted):

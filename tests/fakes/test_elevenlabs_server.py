@@ -72,6 +72,14 @@ def test_the_format_asked_for_is_sent(server: FakeElevenLabs, audio_format: str,
     assert 0.6 < len(spoken) / bytes_per_s < 1.2
 
 
+def test_speed_is_a_setting_of_the_first_message(server: FakeElevenLabs) -> None:
+    lengths = []
+    for speed in (0.7, 1.2):
+        init = {"text": " ", "voice_settings": {"speed": speed}}
+        lengths.append(len(sound(converse(server, init, {"text": "good morning "}, END))))
+    assert lengths[0] > 1.4 * lengths[1]
+
+
 def test_auto_mode_and_flush_speak_before_the_end(server: FakeElevenLabs) -> None:
     for text, query in (({"text": "hi ", "flush": True}, ""), ({"text": "hi "}, "&auto_mode=true")):
         query = f"output_format=pcm_16000&inactivity_timeout=0.3{query}"

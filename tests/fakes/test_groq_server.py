@@ -5,12 +5,13 @@ import json
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import groq
 import httpx
 import pytest
 
-from tests.fakes.groq_server import FakeGroq, Fault
+from tests.fakes.groq_server import Call, FakeGroq, Fault
 
 RECORDED = Path(__file__).parents[3] / "shared/protocol/messages.json"
 
@@ -98,6 +99,88 @@ def test_streams_chat_as_the_sdk_reads_it(fake: FakeGroq, sdk: groq.Groq) -> Non
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
     assert chunks[-1].choices == []
     assert chunks[-1].usage is not None
+
+
+GET_ORDER: Any = {"type": "function", "function": {"name": "get_order", "parameters": {"type": "object"}}}
+
+
+def script(messages: list[dict[str, Any]]) -> str | list[str | Call]:
+    """An agent with a tool: it looks the order up, and tells what it found."""
+    if messages[-1]["role"] == "tool":
+        return f"It is {messages[-1]['content']}."
+    return ["One moment.", Call("get_order", {"number": 7}), Call("get_order", {"number": 8}, chunks=3)]
+
+
+def test_a_script_calls_tools_and_goes_on_with_their_results(
+    fake: FakeGroq, sdk: groq.Groq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake, "answer", script)
+    messages: list[Any] = [{"role": "user", "content": "where is it?"}]
+    chunks = list(sdk.chat.completions.create(model="m", stream=True, messages=messages, tools=[GET_ORDER]))
+    deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
+    assert "".join(delta.content or "" for delta in deltas) == "One moment."
+    parts = [part for delta in deltas for part in delta.tool_calls or ()]
+    assert [part.index for part in parts] == [0, 1, 1, 1]
+    assert [part.function.name for part in parts if part.function and part.function.name] == ["get_order"] * 2
+    written = ["".join(p.function.arguments or "" for p in parts if p.index == i and p.function) for i in (0, 1)]
+    assert [json.loads(arguments) for arguments in written] == [{"number": 7}, {"number": 8}]
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "tool_calls"
+    assert fake.received[0].tools == [GET_ORDER["function"]]
+
+    ids = [part.id for part in parts if part.id]
+    functions = [{"name": "get_order", "arguments": arguments} for arguments in written]
+    calls = [{"id": i, "type": "function", "function": f} for i, f in zip(ids, functions, strict=True)]
+    messages.append({"role": "assistant", "content": "One moment.", "tool_calls": calls})
+    messages += [{"role": "tool", "content": place, "tool_call_id": i} for i, place in zip(ids, "AB", strict=True)]
+    chunks = list(sdk.chat.completions.create(model="m", stream=True, messages=messages))
+    assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == "It is B."
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1] == "stop"
+
+
+def test_each_scripted_call_has_an_id_of_its_own() -> None:
+    assert Call("end_call").id != Call("end_call").id
+
+
+USER = {"role": "user", "content": "hi"}
+CALL = {"id": "call_a", "type": "function", "function": {"name": "get_order", "arguments": "{}"}}
+CALLING = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+RESULT = {"role": "tool", "content": "on its way", "tool_call_id": "call_a"}
+OTHER_RESULT = RESULT | {"tool_call_id": "call_b"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([USER, RESULT], "role 'tool' must respond"),
+        ([USER, CALLING, RESULT, RESULT], "role 'tool' must respond"),
+        ([USER, CALLING, OTHER_RESULT], "role 'tool' must respond"),
+        ([CALLING, RESULT, USER, RESULT], "role 'tool' must respond"),
+        ([USER, CALLING], "must be followed by"),
+        ([CALLING, USER, RESULT], "must be followed by"),
+        ([CALLING | {"tool_calls": [CALL, CALL | {"id": "call_b"}]}, RESULT], "must be followed by"),
+        ([CALLING | {"tool_calls": [CALL | {"function": {"name": "get order"}}]}, RESULT], "function's name"),
+        ([USER, CALLING | {"content": None}, RESULT], "must be a string"),
+    ],
+)
+def test_refuses_dialogues_whose_calls_and_results_do_not_match(
+    fake: FakeGroq, http: httpx.Client, messages: list[Any], message: str
+) -> None:
+    answer = http.post("/v1/chat/completions", json={"model": "m", "stream": True, "messages": messages})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request_error")
+    assert message in answer.json()["error"]["message"]
+
+
+def test_takes_a_dialogue_whose_calls_all_have_results(fake: FakeGroq, http: httpx.Client) -> None:
+    both = CALLING | {"tool_calls": [CALL, CALL | {"id": "call_b"}]}
+    messages = [USER, both, OTHER_RESULT, RESULT, CALLING, RESULT, USER]
+    answer = http.post("/v1/chat/completions", json={"model": "m", "stream": True, "messages": messages})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["", "get order", "é", "x" * 65, "end_call\n"])
+def test_refuses_a_tool_whose_name_is_none(fake: FakeGroq, http: httpx.Client, name: str) -> None:
+    fields = {"model": "m", "stream": True, "messages": [USER], "tools": [{"function": {"name": name}}]}
+    assert http.post("/v1/chat/completions", json=fields).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/v1/chat/completions"])

@@ -5,33 +5,47 @@ from typing import Any
 
 import pytest
 
-from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
+from serve_app.conversation.tools import ApiSchema, WebhookTool
+from serve_app.errors import LanguageModelError, SpeechError, ToolError, TranscriptionError
 from serve_app.ports import (
     ConversationLog,
     Judgement,
     LanguageModel,
     LogEvent,
     Message,
+    ModelRequest,
     Speaker,
     Transcriber,
     TurnJudge,
+    Voice,
+    WebhookCaller,
 )
 from serve_app.session import Socket
-from tests.fakes.ports import MemoryLog, ScriptedJudge, ScriptedModel, ScriptedSpeaker, ScriptedTranscriber, Wire
+from tests.fakes.ports import (
+    MemoryLog,
+    ScriptedJudge,
+    ScriptedModel,
+    ScriptedSpeaker,
+    ScriptedTranscriber,
+    ScriptedWebhooks,
+    Wire,
+)
 from tests.virtual_time import run
+
+VOICE = Voice(agent_output_audio_format="ulaw_8000")
 
 
 async def transcribe(port: Transcriber) -> Any:
-    return (await port.transcribe(b"pcm", language=None)).text
+    return (await port.transcribe(b"pcm", language=None, keywords=("Pix",))).text
 
 
 async def think(port: LanguageModel) -> Any:
-    async with aclosing(port.reply([Message("user", "oi")], language="pt")) as pieces:
+    async with aclosing(port.reply(ModelRequest([Message("user", "oi")], "pt"))) as pieces:
         return [piece async for piece in pieces]
 
 
 async def speak(port: Speaker) -> Any:
-    async with aclosing(port.speak("oi", language="pt", voice_id="v", audio_format="ulaw_8000")) as chunks:
+    async with aclosing(port.speak("oi", language="pt", voice=VOICE)) as chunks:
         return [len(chunk.audio) async for chunk in chunks]
 
 
@@ -39,10 +53,16 @@ async def judge(port: TurnJudge) -> Any:
     return await port.judge(b"pcm")
 
 
+async def call(port: WebhookCaller) -> Any:
+    tool = WebhookTool(name="find", description="", api_schema=ApiSchema("http://127.0.0.1"))
+    return await port.call(tool, {"a": 1}, {})
+
+
 PORTS: list[tuple[Callable[..., Any], Callable[[Any], Any], Any, Exception]] = [
     (lambda **s: ScriptedTranscriber("oi", **s), transcribe, "oi", TranscriptionError("down")),
     (lambda **s: ScriptedModel("Olá. Tudo bem?", **s), think, ["Olá. ", "Tudo ", "bem? "], LanguageModelError("down")),
     (lambda **s: ScriptedSpeaker(0.25, **s), speak, [800, 800, 400], SpeechError("down")),
+    (lambda **s: ScriptedWebhooks("found", **s), call, "found", ToolError("down")),
     (lambda **s: ScriptedJudge(Judgement(0.5, 0.7), **s), judge, Judgement(0.5, 0.7), TranscriptionError("down")),
 ]
 each_port = pytest.mark.parametrize(("make", "use", "answer", "fault"), PORTS)
@@ -75,11 +95,19 @@ def test_closing_a_stream_early_counts_as_breaking_off() -> None:
     speaker = ScriptedSpeaker(1.0)
 
     async def listen_briefly() -> None:
-        async with aclosing(speaker.speak("oi", language="pt", voice_id="v", audio_format="pcm_16000")) as chunks:
+        async with aclosing(speaker.speak("oi", language="pt", voice=VOICE)) as chunks:
             await anext(chunks)
 
     run(listen_briefly())
     assert speaker.cancelled == 1
+
+
+def test_what_they_were_asked_for_is_kept() -> None:
+    speaker, transcriber = ScriptedSpeaker(0.1), ScriptedTranscriber()
+    run(speak(speaker))
+    run(transcribe(transcriber))
+    assert (speaker.said, speaker.voices) == (["oi"], [VOICE])
+    assert (transcriber.heard, transcriber.keywords) == ([b"pcm"], [("Pix",)])
 
 
 def test_the_log_keeps_what_it_is_given() -> None:

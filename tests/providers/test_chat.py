@@ -1,14 +1,15 @@
 """Streaming chat against a server that speaks the wire, and breaks it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from serve_app.conversation.agent import Prompt
 from serve_app.errors import LanguageModelError
-from serve_app.ports import Message
+from serve_app.ports import Message, ModelRequest, Reasoning, ToolCall
 from serve_app.providers.chat import ChatModel
 from tests.fakes.groq_server import FakeGroq, Fault
 
@@ -29,27 +30,37 @@ def fake(server: FakeGroq) -> FakeGroq:
 
 
 @asynccontextmanager
-async def chat_model(base_url: str, **budgets: float) -> AsyncIterator[ChatModel]:
-    model = ChatModel(base_url, KEY, "llama-3.3-70b-versatile", **budgets)
+async def chat_model(base_url: str, *, first_token_s: float = 5, gap_s: float = 5) -> AsyncIterator[ChatModel]:
+    model = ChatModel(base_url, KEY, "llama-3.3-70b-versatile", first_token_s=first_token_s, gap_s=gap_s)
     try:
         yield model
     finally:
         await model.aclose()
 
 
-def ask(base_url: str, messages: Sequence[Message] = DIALOGUE, **budgets: float) -> list[str]:
-    async def answer() -> list[str]:
+def request(*messages: Message) -> ModelRequest:
+    return ModelRequest(messages or DIALOGUE, "en")
+
+
+def pieces(base_url: str, asked: ModelRequest, **budgets: float) -> list[str | ToolCall | Reasoning]:
+    async def answer() -> list[str | ToolCall | Reasoning]:
         async with chat_model(base_url, **budgets) as model:
-            return [text async for text in model.reply(messages, language="en")]
+            return [piece async for piece in model.reply(asked)]
 
     return asyncio.run(answer())
+
+
+def ask(base_url: str, asked: ModelRequest | None = None, **budgets: float) -> list[str]:
+    """The text of the answer."""
+    return [piece for piece in pieces(base_url, asked or request(), **budgets) if isinstance(piece, str)]
 
 
 async def say(model: ChatModel, words: str, into: list[str] | None = None) -> str:
     """Ask one thing, and hear the answer out; `into` keeps what came before an error."""
     texts = [] if into is None else into
-    async for text in model.reply([Message("user", words)], language="en"):
-        texts.append(text)
+    async for piece in model.reply(request(Message("user", words))):
+        if isinstance(piece, str):
+            texts.append(piece)
     return "".join(texts)
 
 
@@ -61,8 +72,23 @@ def saying(content: Any) -> dict[str, Any]:
     return {"index": 0, "delta": {"content": content}, "finish_reason": None}
 
 
-def test_streams_the_answers_pieces_and_nothing_else(fake: FakeGroq) -> None:
-    assert ask(fake.chat_url) == ["You", " said", " my", " number", " is", " 123"]
+def test_streams_thoughts_and_text(fake: FakeGroq) -> None:
+    words = ["You", " said", " my", " number", " is", " 123"]
+    assert pieces(fake.chat_url, request()) == [Reasoning("They want an answer."), *words]
+
+
+@pytest.mark.parametrize(
+    ("delta", "thought"),
+    [
+        ({"reasoning": "hm"}, "hm"),
+        ({"reasoning_content": "hm"}, "hm"),
+        ({"reasoning": "hm", "reasoning_content": "hm"}, "hm"),
+        ({"reasoning": None, "reasoning_content": "hm \ud83d"}, "hm \ufffd"),
+    ],
+)
+def test_knows_both_names_of_thoughts(fake: FakeGroq, delta: dict[str, Any], thought: str) -> None:
+    fake.chunks = [chunk({"index": 0, "delta": delta}), chunk(saying("one"))]
+    assert pieces(fake.chat_url, request()) == [Reasoning(thought), "one"]
 
 
 def test_serves_an_endpoint_without_groqs_prefix(fake: FakeGroq) -> None:
@@ -82,16 +108,29 @@ def test_sends_the_dialogue_the_model_and_the_key(fake: FakeGroq) -> None:
     }
 
 
-@pytest.mark.parametrize(("model", "effort"), [("openai/gpt-oss-120b", "low"), ("llama-3.3-70b-versatile", None)])
-def test_only_models_that_reason_are_asked_to_be_quick_about_it(fake: FakeGroq, model: str, effort: str | None) -> None:
-    async def answer() -> None:
-        client = ChatModel(fake.chat_url, KEY, model)
-        await say(client, "hello")
-        await client.aclose()
+@pytest.mark.parametrize(
+    ("prompt", "sent"),
+    [
+        (Prompt(llm="custom-llm"), {"model": "llama-3.3-70b-versatile"}),
+        (Prompt(llm="openai/gpt-oss-120b"), {"model": "openai/gpt-oss-120b", "reasoning_effort": "low"}),
+        (Prompt(llm="gpt-oss-20b", reasoning_effort="high"), {"model": "gpt-oss-20b", "reasoning_effort": "high"}),
+        (Prompt(reasoning_effort="none"), {"reasoning_effort": "none"}),
+        (Prompt(temperature=0.0), {"temperature": 0.0}),
+        (Prompt(max_tokens=50), {"max_completion_tokens": 50}),
+        (Prompt(max_tokens=0), {"max_completion_tokens": 1024}),
+        (Prompt(enable_parallel_tool_calls=True), {}),  # there are no tools
+    ],
+)
+def test_sends_what_the_agent_sets(fake: FakeGroq, prompt: Prompt, sent: dict[str, Any]) -> None:
+    ask(fake.chat_url, ModelRequest(DIALOGUE, "en", prompt))
+    usual = {"model": "llama-3.3-70b-versatile", "max_completion_tokens": 1024, "stream": True}
+    [received] = fake.received
+    assert {**received.fields, "messages": None} == {**usual, **sent, "messages": None}
 
-    asyncio.run(answer())
-    [request] = fake.received
-    assert request.fields.get("reasoning_effort") == effort
+
+def test_the_servers_own_model_never_gets_a_clients_extra_body(fake: FakeGroq) -> None:
+    ask(fake.chat_url, ModelRequest(DIALOGUE, "en", extra_body={"user": "me"}))
+    assert "me" not in str(fake.received[0].fields.values())
 
 
 def test_two_answers_of_one_client_share_no_state(fake: FakeGroq) -> None:
@@ -139,10 +178,19 @@ def test_half_a_surrogate_pair_is_replaced(fake: FakeGroq) -> None:
     assert ask(fake.chat_url) == ["olá \ufffd", " 👋"]
 
 
-@pytest.mark.parametrize("chunks", [[], [chunk()], [chunk(saying(""))], [chunk(saying(" ")), chunk(saying("\n"))]])
-def test_an_answer_without_text_is_an_error(fake: FakeGroq, chunks: list[Any]) -> None:
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [chunk()],
+        [chunk(saying(""))],
+        [chunk(saying(" ")), chunk(saying("\n"))],
+        [chunk({"index": 0, "delta": {"reasoning": "hm"}})],
+    ],
+)
+def test_an_answer_without_text_or_call_is_an_error(fake: FakeGroq, chunks: list[Any]) -> None:
     fake.chunks = chunks
-    with pytest.raises(LanguageModelError, match="without any text"):
+    with pytest.raises(LanguageModelError, match="answered with neither text nor a tool call"):
         ask(fake.chat_url)
 
 
@@ -154,8 +202,8 @@ def test_an_answer_without_text_is_an_error(fake: FakeGroq, chunks: list[Any]) -
         (Fault.SERVER_ERROR, "HTTP 500: the provider is in trouble"),
         (Fault.MALFORMED, "something other than chat chunks"),
         (Fault.EARLY_CLOSE, "no connection"),
-        (Fault.STALL, "no text within 0.2 s"),
-        (Fault.STALL_MIDWAY, "no text within 0.05 s"),
+        (Fault.STALL, "neither text nor a tool call within 0.2 s"),
+        (Fault.STALL_MIDWAY, "neither text nor a tool call within 0.05 s"),
     ],
 )
 def test_a_fault_is_one_error_that_says_what_to_check(fake: FakeGroq, fault: Fault, message: str) -> None:
@@ -197,7 +245,7 @@ def test_the_text_before_a_stall_is_delivered(fake: FakeGroq) -> None:
 def test_thoughts_do_not_prolong_the_wait_for_the_first_text(fake: FakeGroq) -> None:
     fake.fault = Fault.STALL_MIDWAY
     fake.chunks = [chunk({"index": 0, "delta": {"reasoning": "hm"}})] * 20
-    with pytest.raises(LanguageModelError, match=r"no text within 0\.05 s"):
+    with pytest.raises(LanguageModelError, match=r"within 0\.05 s"):
         ask(fake.chat_url, first_token_s=0.05, gap_s=60)
 
 
@@ -206,8 +254,9 @@ def test_closing_the_iterator_hangs_up_at_once(fake: FakeGroq) -> None:
 
     async def hang_up_after_one_word() -> bool:
         async with chat_model(fake.chat_url) as model:
-            async with aclosing(model.reply([Message("user", "word " * 20)], language="en")) as texts:
-                assert await anext(texts) == "You"
+            async with aclosing(model.reply(request(Message("user", "word " * 20)))) as pieces:
+                assert await anext(pieces) == Reasoning("They want an answer.")
+                assert await anext(pieces) == "You"
             return await asyncio.to_thread(fake.disconnected.wait, 5)
 
     assert asyncio.run(hang_up_after_one_word())

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from serve_app.errors import TranscriptionError
 from serve_app.ports import Transcript
-from serve_app.providers.groq_stt import DOUBTFUL, UNJUDGED, GroqTranscriber, Segment, _confidence
+from serve_app.providers.groq_stt import (
+    DOUBTFUL,
+    PROMPT_BYTES,
+    UNJUDGED,
+    GroqTranscriber,
+    Segment,
+    _confidence,
+    _prompt,
+)
 from tests.fakes.groq_server import FakeGroq, Fault
 
 KEY = "gsk_secret"
@@ -31,12 +39,14 @@ def fake(server: FakeGroq) -> FakeGroq:
     return server
 
 
-def transcribe(url: str, pcm: bytes = SECOND, language: str | None = None, **options: Any) -> Transcript:
+def transcribe(
+    url: str, pcm: bytes = SECOND, language: str | None = None, keywords: Sequence[str] = (), **options: Any
+) -> Transcript:
     async def once() -> Transcript:
         transcriber = GroqTranscriber(KEY, url, **options)
         try:
             async with asyncio.timeout(5):  # a budget that is not kept fails here
-                return await transcriber.transcribe(pcm, language=language)
+                return await transcriber.transcribe(pcm, language=language, keywords=keywords)
         finally:
             await transcriber.aclose()
 
@@ -62,6 +72,17 @@ def test_sends_the_model_the_key_and_the_language(fake: FakeGroq) -> None:
         "language": "pt",
         "response_format": "verbose_json",
     }
+
+
+def test_sends_the_keywords_as_what_was_said_before(fake: FakeGroq) -> None:
+    transcribe(fake.url, keywords=("Nubank", "segunda via", "Pix"))
+    assert fake.received[0].fields["prompt"] == "Nubank, segunda via, Pix"
+
+
+@given(st.lists(st.text(min_size=1, max_size=120), max_size=12))
+def test_a_prompt_is_as_many_keywords_as_fit(keywords: list[str]) -> None:
+    fitting = [", ".join(keywords[:count]) for count in range(len(keywords) + 1)]
+    assert _prompt(keywords) == [text for text in fitting if len(text.encode()) <= PROMPT_BYTES][-1]
 
 
 @pytest.mark.parametrize("language", [None, "tlh"])

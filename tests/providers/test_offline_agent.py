@@ -1,6 +1,7 @@
 """The agent that needs nothing: every phrase it may hear, and any other text."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.ports import Message
+from serve_app.ports import Message, ModelRequest, ToolCall, ToolSpec
 from serve_app.providers.offline_agent import OfflineAgent
 
 LIST = Path(__file__).parents[2] / "deployments/models/phrases.txt"
@@ -18,15 +19,23 @@ PORTUGUESE_WORDS = re.compile(r"\b(você|eu|sou|não|bom|boa|olá|claro|certo|ob
 ENGLISH_WORDS = re.compile(r"\b(you|i|am|good|hi|thank|sure|right|goodbye|ok)\b")
 
 
-def pieces(messages: list[Message], language: str) -> list[str]:
-    async def answer() -> list[str]:
-        return [text async for text in OfflineAgent().reply(messages, language=language)]
+TOOLS = tuple(ToolSpec(name, "", {"type": "object"}) for name in ("get_order", "end_call"))
+
+
+def pieces(messages: list[Message], language: str, tools: tuple[ToolSpec, ...] = ()) -> list[object]:
+    async def answer() -> list[object]:
+        return [piece async for piece in OfflineAgent().reply(ModelRequest(messages, language, tools=tools))]
 
     return asyncio.run(answer())
 
 
+def answer(messages: list[Message], language: str = "en") -> str:
+    """Words alone: there is no tool to call."""
+    return "".join(str(piece) for piece in pieces(messages, language))
+
+
 def ask(words: str, language: str = "en", before: tuple[Message, ...] = ()) -> str:
-    return "".join(pieces([*before, Message("user", words)], language))
+    return answer([*before, Message("user", words)], language)
 
 
 def as_recognised(text: str) -> str:
@@ -150,6 +159,12 @@ def test_repeats_its_introduction_when_nothing_of_the_answer_was_heard() -> None
     assert ask("repeat", before=before) == "I am the offline agent of Automagik Hello."
 
 
+def test_repeats_what_was_said_before_a_tool_was_called() -> None:
+    call = Message("assistant", "", (ToolCall("call_a", "get_order", "{}"),))
+    before = (Message("assistant", "Hi!"), Message("user", "my order"), call, Message("tool", "ok", (), "call_a"))
+    assert ask("repeat", before=before) == "Hi!"
+
+
 def test_answers_the_last_user_message() -> None:
     before = (Message("user", "bye"), Message("assistant", "Goodb"))
     assert ask("good morning", before=before) == "Good morning!"
@@ -177,3 +192,78 @@ def test_any_text_gets_the_same_answer_every_time(words: str, said: str, languag
 def test_any_mixture_of_phrases_is_answered(words: str) -> None:
     for language in ("pt", "en"):
         assert ask(words, language).strip()
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "goodbye"),
+    [
+        ("pt", "tchau", "Tchau!"),
+        ("pt", "Até logo!", "Tchau!"),
+        ("pt", "obrigada, tchau", "Tchau!"),
+        ("en", "bye", "Goodbye."),
+        ("en", "thank you, goodbye", "Goodbye."),
+    ],
+)
+def test_hangs_up_on_a_goodbye_where_it_can(language: str, words: str, goodbye: str) -> None:
+    *said, call = pieces([Message("user", words)], language, TOOLS)
+    assert said == [goodbye]
+    assert isinstance(call, ToolCall)
+    assert call.name == "end_call"
+    assert json.loads(call.arguments) == {"reason": "the caller said goodbye"}
+    assert pieces([Message("user", words)], language, TOOLS[:1]) == [goodbye]
+
+
+def test_each_call_has_an_id_of_its_own() -> None:
+    calls = [pieces([Message("user", "bye")], "en", TOOLS)[-1] for _ in range(2)]
+    assert len({call.id for call in calls if isinstance(call, ToolCall)}) == 2
+
+
+@pytest.mark.parametrize("phrase", sorted(KNOWN["en"] - {"bye", "goodbye"}))
+def test_hangs_up_on_nothing_else(phrase: str) -> None:
+    before = [Message("user", "bye"), Message("assistant", "Goodbye.")]
+    said = pieces([*before, Message("user", phrase)], "en", TOOLS)
+    assert not [piece for piece in said if isinstance(piece, ToolCall)]
+
+
+def results(*contents: str) -> list[Message]:
+    calls = tuple(ToolCall(f"call_{i}", "get_order", "{}") for i in range(len(contents)))
+    told = [Message("tool", content, (), call.id) for call, content in zip(calls, contents, strict=True)]
+    return [Message("user", "where is my order"), Message("assistant", "", calls), *told]
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        (["on its way."], "The answer is: on its way."),
+        (["on its way", "lost"], "The answer is: on its way lost."),
+        (['{"status": "on its way", "days": [1, 2]}'], "The answer is: status: on its way, days: 1, 2."),
+        (["{heard} {0}"], "The answer is: heard 0."),
+        ([""], "Right."),
+        (["{}"], "Right."),
+    ],
+)
+def test_says_what_a_tool_answered(contents: list[str], said: str) -> None:
+    assert answer(results(*contents)) == said
+
+
+def test_says_what_a_tool_answered_in_portuguese() -> None:
+    assert answer(results("a caminho"), "pt") == "A resposta é: a caminho."
+    assert answer(results(" "), "pt") == "Certo."
+
+
+def test_says_a_long_result_shortly_and_only_the_last() -> None:
+    assert len(answer(results("word " * 10_000))) < 300
+    assert answer([*results("lost"), Message("assistant", "Lost."), *results("found")]) == "The answer is: found."
+
+
+@pytest.mark.parametrize(("language", "words"), [("pt", "Você ainda está aí?"), ("en", "Are you still there?")])
+def test_asks_a_silent_caller_whether_they_are_there(language: str, words: str) -> None:
+    note = Message("system", "The caller has been silent.")
+    said = [Message("system", "Be kind."), Message("user", "hi"), Message("assistant", "Hi!")]
+    assert answer([*said, note], language) == words
+    assert answer([Message("system", "Be kind."), note], language) == words
+
+
+def test_a_context_update_on_the_way_changes_nothing() -> None:
+    update = Message("system", "The caller opened the invoice.")
+    assert answer([Message("user", "hi"), update, Message("user", "good morning")]) == "Good morning!"

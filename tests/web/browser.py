@@ -51,10 +51,11 @@ def chromium(microphone: Path, profile: Path) -> Iterator[str]:
 
 
 class Page:
-    """A tab. `complaints` are its uncaught exceptions and console errors."""
+    """A tab. `complaints` are its uncaught exceptions and console errors, `told` what it passed, as JSON, to tell()."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.complaints: list[str] = []
+        self.told: list[Any] = []
         self._socket = socket
         self._session: str | None = None
         self._ids = itertools.count(1)
@@ -69,6 +70,7 @@ class Page:
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         await self.command("Runtime.enable")
+        await self.command("Runtime.addBinding", name="tell")
         await self.command("Page.enable")
         agent = await self.evaluate("navigator.userAgent")
         await self.command("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
@@ -116,6 +118,8 @@ class Page:
             message = json.loads(frame)
             if "id" in message:
                 self._replies.pop(message["id"]).set_result(message)
+            elif message["method"] == "Runtime.bindingCalled":
+                self.told.append(json.loads(message["params"]["payload"]))
             elif message["method"] == "Runtime.exceptionThrown":
                 self.complaints.append(str(message["params"]["exceptionDetails"]))
             elif message["method"] == "Runtime.consoleAPICalled" and message["params"]["type"] == "error":

@@ -1,0 +1,53 @@
+"""How much a client may send: what comes faster than anybody speaks or types is a fault, or an attack."""
+
+from serve_app.errors import ClientError
+
+AUDIO_AHEAD_S = 30.0
+"""Audio may run ahead of real time by this much: a short recording sent in one go is fine."""
+MESSAGES_PER_S = 400.0
+MESSAGES_AT_ONCE = 2000.0
+"""Microphones send 4 to 100 messages a second; after a stall all of them come at once."""
+EVENTS_PER_S = 50.0
+EVENTS_AT_ONCE = 250.0
+"""Messages other than audio: each may cost an answer."""
+
+
+class Bucket:
+    """A token bucket: `at_once` at first, `per_s` from then on."""
+
+    def __init__(self, per_s: float, at_once: float, now: float) -> None:
+        self._per_s = per_s
+        self._at_once = self._left = at_once
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """One; False when there is none."""
+        self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Allowance:
+    """Of one client, from when its socket opened. Both methods raise ClientError, which says what to do."""
+
+    def __init__(self, now: float) -> None:
+        self._opened = now
+        self._audio_s = 0.0
+        self._messages = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, now)
+        self._events = Bucket(EVENTS_PER_S, EVENTS_AT_ONCE, now)
+
+    def message(self, now: float, *, is_audio: bool) -> None:
+        """One came."""
+        if not self._messages.take(now):
+            raise ClientError(f"too many messages: {MESSAGES_PER_S:.0f} a second are heard; send longer audio chunks")
+        if not is_audio and not self._events.take(now):
+            raise ClientError(f"too many messages: besides audio, {EVENTS_PER_S:.0f} a second are heard")
+
+    def audio(self, seconds: float, now: float) -> None:
+        """So much was in it."""
+        self._audio_s += seconds
+        if self._audio_s - (now - self._opened) > AUDIO_AHEAD_S:
+            raise ClientError("audio comes faster than it can have been spoken: send it in real time")

@@ -1,0 +1,80 @@
+"""Who answers: the agent as this caller gets it. A tool may change its language, or put another agent in its place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serve_app.conversation import dynamic_variables, overrides
+from serve_app.conversation.agent import Agent, Voice
+from serve_app.conversation.dialogue import Message
+from serve_app.conversation.model_request import ModelRequest
+from serve_app.conversation.opening import Opening
+from serve_app.conversation.tools import AgentTransfer, Tool, spec
+from serve_app.errors import MissingVariable, ToolError
+
+
+class Identity:
+    """`agents`: all there are, for transfers."""
+
+    def __init__(self, opening: Opening, agents: Mapping[str, Agent]) -> None:
+        self._unfilled = opening.agent  # a value of the client's is no text of ours: nothing is filled in twice
+        self.agent = dynamic_variables.filled(opening.agent, opening.variables)
+        self.language = opening.agent.conversation_config.agent.language
+        self.variables = opening.variables
+        self._given = opening.given
+        self._extra_body = opening.extra_body
+        self._agents = agents
+
+    @property
+    def voice(self) -> Voice:
+        return self.agent.conversation_config.tts
+
+    @property
+    def tools(self) -> dict[str, Tool]:
+        return self.agent.tools
+
+    @property
+    def prompt(self) -> str:
+        return self.agent.conversation_config.agent.prompt.prompt
+
+    @property
+    def first_message(self) -> str:
+        return self.agent.conversation_config.agent.first_message
+
+    def heard(self, language: str) -> None:
+        """The caller speaks this language: it is answered in it."""
+        self.language = language or self.language
+
+    def change_language(self, language: str) -> None:
+        """Raises ToolError for one that the agent does not have."""
+        if language not in self.agent.languages:
+            raise ToolError(f"language: one of {', '.join(self.agent.languages)}")
+        self._take(overrides.in_language(self._unfilled, language))
+        self.language = language
+
+    def become(self, transfer: AgentTransfer) -> None:
+        """Raises ToolError if this caller lacks variables that the other agent needs."""
+        agent = self._agents[transfer.agent_id]
+        if self.language in agent.languages:
+            agent = overrides.in_language(agent, self.language)
+        self._take(agent)
+        self.language = agent.conversation_config.agent.language
+
+    def _take(self, agent: Agent) -> None:
+        try:
+            variables = dynamic_variables.known(agent, self._given, {})
+        except MissingVariable as e:
+            raise ToolError(e.message) from e
+        self._unfilled, self.variables = agent, variables
+        self.agent = dynamic_variables.filled(agent, variables)
+
+    def request(self, messages: list[Message], *, tools: bool = True) -> ModelRequest:
+        """What the model is asked, as this agent."""
+        specs = [spec(tool, self.agent.languages) for tool in self.tools.values()] if tools else []
+        prompt = self.agent.conversation_config.agent.prompt
+        return ModelRequest(messages, self.language, prompt, specs, self._extra_body)
+
+
+def text_of(arguments: Mapping[str, Any], name: str) -> str:
+    """A text among the arguments that a model wrote; empty for anything else."""
+    value = arguments.get(name)
+    return value.strip() if isinstance(value, str) else ""

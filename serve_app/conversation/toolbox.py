@@ -1,0 +1,170 @@
+"""Runs the tools that the model asks for: the client's, webhooks, and our own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serve_app.conversation import protocol
+from serve_app.conversation.actions import CallWebhook
+from serve_app.conversation.identity import Identity, text_of
+from serve_app.conversation.lines import line
+from serve_app.conversation.outgoing import Outgoing
+from serve_app.conversation.reply import Reply
+from serve_app.conversation.tool_use import Outcome, ToolUse
+from serve_app.conversation.tools import (
+    AgentTransfer,
+    ClientTool,
+    EndCall,
+    LanguageDetection,
+    SkipTurn,
+    SystemTool,
+    ToolCall,
+    TransferToAgent,
+    WebhookTool,
+    arguments,
+    decoded,
+    kind,
+)
+from serve_app.errors import Finished, ToolError
+
+SLACK_S = 1.0
+"""A webhook keeps its own time: ours is for one that does not."""
+END_CALL = "end_call"
+SENT = "Sent to the client. This tool gives no answer."
+
+
+class Toolbox:
+    def __init__(self, out: Outgoing, identity: Identity) -> None:
+        self._out = out
+        self._identity = identity
+        self._sent: set[str] = set()  # ids of all client tool calls
+
+    def use(self, reply: Reply, calls: Sequence[ToolCall], now: float) -> None:
+        """Begin all of them."""
+        tools = self._identity.tools
+        uses = [ToolUse(call, tools.get(call.name), now) for call in calls]
+        reply.call_tools(uses, now)
+        for use in uses:
+            try:
+                self._begin(reply, use, now)
+            except ToolError as e:
+                self.settle(use, Outcome(e.message, is_error=True, is_called=False), now)
+
+    def answered(self, reply: Reply | None, result: protocol.ClientToolResult, now: float) -> bool:
+        """The client's answer to a call of this reply, or to one that nobody waits for any more. False: to none."""
+        waiting = [use for use in (reply.pending if reply else []) if isinstance(use.tool, ClientTool)]
+        for use in waiting:
+            if use.call.id == result.tool_call_id:
+                self.settle(use, Outcome.of(result.result, is_error=result.is_error), now)
+                return True
+        return result.tool_call_id in self._sent
+
+    def expire(self, reply: Reply, now: float) -> None:
+        """Calls that have taken too long."""
+        for use in reply.pending:
+            if use.due <= now:
+                self.settle(use, Outcome(f"{use.call.name} did not answer in time", is_error=True), now)
+
+    def settle(self, use: ToolUse, outcome: Outcome, now: float) -> None:
+        """It is over. The client is told, but of end_call, on whose name clients hang up: see `hang_up`."""
+        self._settle(use, outcome, now, tell=use.call.name != END_CALL)
+
+    def hang_up(self, use: ToolUse, now: float) -> None:
+        """The goodbye has been heard."""
+        self._settle(use, Outcome("The call is over."), now, tell=True)
+
+    def _settle(self, use: ToolUse, outcome: Outcome, now: float, *, tell: bool) -> None:
+        use.outcome = outcome
+        call, tool_type = use.call, kind(use.tool) if use.tool else "unknown"
+        flags = (outcome.is_error, outcome.is_called)
+        self._out.log(
+            "tool_result",
+            tool_call_id=call.id,
+            tool_name=call.name,
+            result=outcome.told,
+            is_error=outcome.is_error,
+            is_called=outcome.is_called,
+            latency_secs=round(now - use.started, 3),
+        )
+        if tell:
+            told = (call.name, call.id, tool_type, self._out.new_id(), *flags)
+            self._out.send(protocol.AgentToolResponse(*told))
+            self._out.send(protocol.AgentToolResponseFullPayload(*told, outcome.told, outcome.truncated))
+
+    def _begin(self, reply: Reply, use: ToolUse, now: float) -> None:
+        call, tool = use.call, use.tool
+        tool_type = kind(tool) if tool else "unknown"
+        event_id = self._out.send_with_id(lambda i: protocol.AgentToolRequest(call.name, call.id, tool_type, i))
+        self._out.log(
+            "tool_call",
+            event_id=event_id,
+            turn=reply.id,
+            tool_call_id=call.id,
+            tool_name=call.name,
+            type=tool_type,
+            params_as_json=call.arguments,
+            time_in_call_secs=self._out.time_in_call(now),
+        )
+        match tool:
+            case None:
+                raise ToolError(f"there is no tool {call.name!r}")
+            case SystemTool():
+                self._run(tool, reply, use, now)
+            case ClientTool():
+                self._call_client(tool, use, now)
+            case WebhookTool():
+                given = arguments(tool, call.arguments, self._identity.variables)
+                use.due = now + tool.response_timeout_secs + SLACK_S
+                self._out.do(CallWebhook(reply.id, call.id, tool, given, self._identity.variables))
+
+    def _call_client(self, tool: ClientTool, use: ToolUse, now: float) -> None:
+        given = arguments(tool, use.call.arguments, self._identity.variables)
+        self._sent.add(use.call.id)
+        self._out.send_with_id(
+            lambda i: protocol.ClientToolCall(tool.name, use.call.id, given, i, tool.expects_response)
+        )
+        if tool.expects_response:
+            use.due = now + tool.response_timeout_secs
+        else:
+            self.settle(use, Outcome(SENT), now)
+
+    # ---- our own
+
+    def _run(self, tool: SystemTool, reply: Reply, use: ToolUse, now: float) -> None:
+        given = decoded(use.call.arguments)
+        match tool.params:
+            case EndCall():
+                self._end_call(reply, use, given, now)
+                return  # its outcome is told when the goodbye has been heard: clients hang up on it
+            case SkipTurn():
+                reply.silent = True
+                told = "You wait for the caller."
+            case LanguageDetection():
+                self._identity.change_language(text_of(given, "language"))
+                told = f"The conversation is in {self._identity.language!r} now."
+            case TransferToAgent(transfers):
+                told = self._transfer(transfers, reply, given, now)
+        reply.language, reply.voice = self._identity.language, self._identity.voice
+        self.settle(use, Outcome(told), now)
+
+    def _end_call(self, reply: Reply, use: ToolUse, given: Mapping[str, Any], now: float) -> None:
+        if reply.last_use:
+            raise ToolError("the call is ending already")
+        reply.ends = Finished("the agent ended the call")
+        reply.last_use = use
+        if reply.wordless:
+            reply.utter(text_of(given, "message") or line("goodbye", reply.language), now)
+
+    def _transfer(self, transfers: Sequence[AgentTransfer], reply: Reply, given: Mapping[str, Any], now: float) -> str:
+        number = given.get("agent_number")
+        if type(number) is not int or not 0 <= number < len(transfers):  # true is an int, too
+            raise ToolError(f"agent_number: 0 to {len(transfers) - 1}")
+        transfer = transfers[number]
+        self._identity.become(transfer)
+        self._out.log("transfer", agent_id=transfer.agent_id, turn=reply.id)
+        if transfer.transfer_message:
+            reply.utter(transfer.transfer_message, now)
+        reply.language, reply.voice = self._identity.language, self._identity.voice
+        if transfer.enable_transferred_agent_first_message and self._identity.first_message:
+            reply.utter(self._identity.first_message, now)
+            reply.closing = True
+        return "You are the agent that the call was transferred to. Go on from here."

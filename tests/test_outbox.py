@@ -1,0 +1,116 @@
+"""A caller that reads slowly: what it misses is sound, oldest first; what it is told stays whole and in order."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve_app.conversation.protocol import AgentResponse, Audio, Error, Interruption, ServerMessage, UserTranscript
+from serve_app.errors import Unavailable
+from serve_app.outbox import CLOSING_S, MOST_AUDIO, MOST_EVENTS, Outbox
+from tests.fakes.ports import Wire
+from tests.virtual_time import run
+
+
+def audio(event_id: int) -> Audio:
+    return Audio(b"\0\0", event_id)
+
+
+def response(event_id: int) -> AgentResponse:
+    return AgentResponse("oi", event_id)
+
+
+def sent(*messages: ServerMessage, outbox: Outbox | None = None) -> list[tuple[str, int]]:
+    """Type and id of what a client gets that reads only when all of them are there."""
+    outbox = outbox or Outbox()
+    wire = Wire()
+
+    async def scenario() -> None:
+        for message in messages:
+            outbox.put(message)
+        sending = asyncio.create_task(outbox.send(wire))
+        await asyncio.sleep(0.01)
+        sending.cancel()
+
+    run(scenario())
+    return [(frame["type"], next(v["event_id"] for k, v in frame.items() if k != "type")) for _, frame in wire.frames]
+
+
+def test_everything_is_sent_in_order_as_it_comes() -> None:
+    wire, outbox = Wire(), Outbox()
+
+    async def scenario() -> None:
+        sending = asyncio.create_task(outbox.send(wire))
+        for number in range(3):
+            outbox.put(audio(number))
+            await asyncio.sleep(1)
+        sending.cancel()
+
+    run(scenario())
+    assert [at for at, _ in wire.frames] == [0, 1, 2]
+    assert outbox.dropped == 0
+
+
+def test_sound_that_is_too_old_is_dropped() -> None:
+    outbox = Outbox()
+    received = sent(*map(audio, range(MOST_AUDIO + 7)), outbox=outbox)
+    assert received == [("audio", number) for number in range(7, MOST_AUDIO + 7)]
+    assert outbox.dropped == 7
+
+
+def test_an_interruption_drops_the_sound_before_it_and_none_after() -> None:
+    received = sent(audio(1), response(2), audio(3), Interruption(4), audio(5))
+    assert received == [("agent_response", 2), ("interruption", 4), ("audio", 5)]
+
+
+KINDS = st.sampled_from([audio, response, Interruption, lambda i: UserTranscript("oi", i)])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(KINDS, st.integers(1, 100)), max_size=12))
+def test_no_event_is_lost_and_nothing_changes_places(runs: list[tuple[Any, int]]) -> None:
+    messages = [kind for kind, count in runs for _ in range(count)]
+    numbered = [kind(number) for number, kind in enumerate(messages)]
+    received = sent(*numbered)
+    events = [(m.TYPE, m.event_id) for m in numbered if not isinstance(m, Audio)]
+    assert [told for told in received if told[0] != "audio"] == events
+    assert [number for _, number in received] == sorted(number for _, number in received)
+    assert sum(kind == "audio" for kind, _ in received) <= MOST_AUDIO
+
+
+def test_a_client_that_leaves_its_events_is_gone() -> None:
+    outbox = Outbox()
+    for number in range(MOST_EVENTS):
+        outbox.put(response(number))
+    outbox.put(audio(1))
+    with pytest.raises(Unavailable):
+        outbox.put(response(0))
+
+
+def test_the_last_word_comes_after_all_the_others() -> None:
+    wire = Wire()
+
+    async def scenario() -> None:
+        outbox = Outbox()
+        outbox.put(response(1))
+        await outbox.close(wire, Error(1008, "no", "value_error", "no"), 1008, "no")
+
+    run(scenario())
+    assert wire.types() == ["agent_response", "error"]
+    assert wire.closed == (1008, "no")
+
+
+def test_a_client_that_takes_nothing_is_closed_all_the_same() -> None:
+    wire = Wire()
+    wire.stuck = True
+
+    async def scenario() -> float:
+        outbox = Outbox()
+        outbox.put(response(1))
+        await outbox.close(wire, None, 1002, "gone")
+        return asyncio.get_running_loop().time()
+
+    assert run(scenario()) == CLOSING_S
+    assert wire.closed == (1002, "gone")
