@@ -293,3 +293,19 @@ def test_a_refusal_ends_a_call_before_it_begins(devtools: str, tap: Tap, agent_i
             assert client.events[-1].value == {"status": "disconnected"}
 
     asyncio.run(scenario())
+
+
+@needs_chromium
+def test_a_call_whose_time_is_up(devtools: str, tap: Tap) -> None:
+    """The client ends the session on this error itself; the goodbye has been heard by then."""
+
+    async def scenario() -> None:
+        async with page_client(devtools, driven_microphone=True) as client:
+            conversation_id = await client.call("startSession", session(tap, "brief"))
+            error = await client.until("onError")
+            assert "max_duration_seconds" in error.value
+            await client.until("onDisconnect")
+            assert client.said("agent")[-1] == "Tchau!"
+            assert seconds_cut_off(await client.recording(), tap.conversation(conversation_id)) <= 0
+
+    asyncio.run(scenario())

@@ -286,7 +286,7 @@ def test_the_async_client_holds_a_conversation_and_interrupts(tap: Tap) -> None:
             deadline = asyncio.get_running_loop().time() + 20
             while not what():
                 assert asyncio.get_running_loop().time() < deadline
-                await asyncio.sleep(0.02)  # noqa: ASYNC110 - the client has nothing to wait on
+                await asyncio.sleep(0.02)
 
         microphone = AsyncMicrophone(await asyncio.to_thread(render, "ajuda", "pt"))
         with httpx.Client() as http:

@@ -11,6 +11,7 @@ from serve_app.conversation.protocol import (
     Audio,
 )
 from tests.conversation.score import Call, agent
+from tests.conversation.toolkit import answers, asks, client, prompted, script
 
 HMM = "Deixa eu ver."
 MORE = "Só mais um pouco."
@@ -99,3 +100,15 @@ def test_nothing_is_said_once_the_model_speaks() -> None:
     call.types("oi")
     call.silence(8)
     assert HMM not in spoken(call)
+
+
+def test_the_time_that_a_tool_took_is_not_the_models() -> None:
+    config = SoftTimeout(timeout_seconds=3.0, message=HMM)
+    prompt = prompted(client(pre_tool_speech="off"))
+    turn = Turn(turn_timeout=30, soft_timeout_config=config)
+    call = Call(agent(prompt=prompt, turn=turn), model=script([asks("abrir")], ["Está aberta."]))
+    call.types("abre")
+    call.silence(5)
+    answers(call, "aberta")
+    call.silence(2)
+    assert spoken(call) == ["Está aberta."]

@@ -93,6 +93,13 @@ def test_the_model_may_use_tools_again_when_it_knows_more() -> None:
     assert [m.agent_response for m in call.messages(AgentResponse)] == ["Só mais uma.", "Pronto."]
 
 
+def test_a_model_that_has_said_what_there_is_to_say_needs_no_more_words() -> None:
+    """Its tool gives no answer, so there is none to tell."""
+    call = asked(["Vou abrir.", asks("abrir")], [], tool=client(expects_response=False))
+    call.silence(5)
+    assert [m.agent_response for m in call.messages(AgentResponse)] == ["Vou abrir."]
+
+
 def rounds(*, obedient: bool) -> Call:
     """A model that always wants its tool, as long as it is offered (`obedient`) or for ever."""
     call = Call(

@@ -144,7 +144,7 @@ def test_also_when_the_transfer_is_interrupted() -> None:
     assert conversation_of(call)[0] == Message("system", "Você é o B.")
 
 
-@pytest.mark.parametrize("number", [-1, 1, "0", None, 0.5])
+@pytest.mark.parametrize("number", [-1, 1, "0", None, 0.5, False])
 def test_a_transfer_to_nobody_is_told_to_the_model(number: object) -> None:
     call = transferring([asks("transfer_to_agent", agent_number=number)], ["Para quem?"])
     assert outcomes(call) == [("transfer_to_agent", True, False)]
