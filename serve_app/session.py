@@ -99,15 +99,12 @@ class Session:
         *,
         ping_every_s: float = PING_EVERY_S,
     ) -> None:
-        hearing = agents[agent_id].conversation_config.asr
         self.id = conversation_id
         self._parts = parts
-        self._keywords = hearing.keywords
         self._conversation = Conversation(
             conversation_id, agent_id, agents, system=_system_variables(), ping_every_s=ping_every_s
         )
-        self._format = AudioFormat.parse(hearing.user_input_audio_format)
-        self._audio = CallerAudio(self._format)
+        self._format = AudioFormat.parse(agents[agent_id].conversation_config.asr.user_input_audio_format)
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
         self._unread = 0  # characters in it
         self._outbox = Outbox()
@@ -239,6 +236,8 @@ class Session:
         initiation = first if isinstance(first, protocol.ConversationInitiation) else protocol.ConversationInitiation()
         actions = self._conversation.open(initiation, self._now())  # refused: the close is the first the client gets
         self._opened = True
+        if not self._conversation.text_only:
+            self._audio = CallerAudio(self._format)
         self._perform(actions)
 
     async def _hear(self, data: bytes, arrived: float) -> None:
@@ -307,7 +306,7 @@ class Session:
     async def _recognise(self, action: Recognise) -> None:
         pcm = self._audio.recording.slice(action.start, action.end)
         try:
-            transcript = await self._parts.transcriber.transcribe(pcm, language=None, keywords=self._keywords)
+            transcript = await self._parts.transcriber.transcribe(pcm, language=None, keywords=self._conversation.keywords)
         except ProviderError as e:
             self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))

@@ -19,7 +19,7 @@ from serve_app.conversation.tools import (
     WebhookTool,
 )
 from serve_app.errors import ToolError
-from tests.caller import INITIATION, Call, agent, play
+from tests.caller import INITIATION, Call, a_turn, agent, play
 from tests.conversation.score import EVENTS
 from tests.fakes.ports import Scripted, ScriptedWebhooks
 
@@ -181,3 +181,12 @@ def test_a_line_that_goes_dead_ends_the_call() -> None:
     assert call.wire.closed[0] == 1002
     assert call.wire.events("error")[-1]["error_type"] == "websocket_disconnect"
     assert call.log.events[-1].data["duration_secs"] == pytest.approx(21, abs=0.1)
+
+
+def test_the_recogniser_is_told_which_words_to_expect() -> None:
+    described = agent()
+    config = msgspec.structs.replace(
+        described.conversation_config, asr=msgspec.structs.replace(described.conversation_config.asr, keywords=("Pix",))
+    )
+    call = play(a_turn, msgspec.structs.replace(described, conversation_config=config))
+    assert set(call.transcriber.keywords) == {("Pix",)}

@@ -76,6 +76,11 @@ class Conversation:
         self._begun = False
         self._deaf_told = False
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Words that the recogniser should expect."""
+        return self._identity.agent.conversation_config.asr.keywords
+
     # ---- the caller
 
     def open(self, initiation: protocol.ConversationInitiation, now: float) -> Actions:

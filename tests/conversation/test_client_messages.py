@@ -147,6 +147,13 @@ def test_feedback_is_recorded(score: str | None) -> None:
     assert call.messages(Error) == []
 
 
+def test_feedback_on_the_first_event_is_feedback() -> None:
+    call = Call(agent(GREETING))
+    call.silence(1)
+    call.sends(Feedback(1, "like"))
+    assert call.log("feedback") == [{"event_id": 1, "score": "like"}]
+
+
 @pytest.mark.parametrize("event_id", [0, -1, 10_000])
 def test_feedback_on_nothing_is_an_error(event_id: int) -> None:
     call = Call(agent(GREETING))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from serve_app.conversation.agent import Turn
+from serve_app.conversation.answering import REPLY_BUDGET_S
 from serve_app.conversation.conversation import SILENT_NOTE
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.heartbeat import DEAD_S, DOUBT_PING_EVERY_S, FIRST_PING_S
@@ -12,6 +13,7 @@ from serve_app.conversation.lines import line
 from serve_app.conversation.patience import SPEAK_UPS, TRANSPORT_S
 from serve_app.conversation.protocol import (
     AgentResponse,
+    AgentResponseCorrection,
     Audio,
     ContextualUpdate,
     Interruption,
@@ -227,6 +229,19 @@ def test_nothing_happens_after_the_end() -> None:
     call = waits(turn_timeout=30, silence_end_call_timeout=16)
     call.sends_nothing(20)
     assert isinstance(call.ended, CallerSilent)
+
+
+# ---- the agent
+
+
+def test_an_answer_may_be_long() -> None:
+    words = ["palavra "] * 60
+    call = Call(agent(), model=lambda _: words)
+    call.types("conte tudo")
+    call.silence(4 * REPLY_BUDGET_S)
+    assert sum(map(seconds, call.messages(Audio))) > 3 * REPLY_BUDGET_S
+    assert call.messages(AgentResponseCorrection) == []
+    assert call.log("error") == []
 
 
 # ---- the line
