@@ -51,6 +51,7 @@ class Answering:
         self._replies = 0
         self._due: float | None = None  # when the reply has failed if nothing further is heard of it
         self._writing: Writing | None = None  # of the reply, once it is taken
+        self._taken_at = 0.0
 
     # ---- what the session reports
 
@@ -248,7 +249,7 @@ class Answering:
 
     def _release(self, reply: Reply, now: float) -> None:
         """The turn is the agent's: the reply may be heard, and do things."""
-        reply.taken, reply.busy_since = True, now
+        reply.taken, self._taken_at = True, now
         self._writing = Writing(reply, self._out)
         self._due = now + REPLY_BUDGET_S
         reply.playback.release()
@@ -291,15 +292,20 @@ class Answering:
         self._due = None  # each tool has a time of its own
         before = reply.rounds[-1].end if reply.rounds else 0
         self._toolbox.use(reply, reply.calls, now)
-        self.dialogue.prompt = self._identity.prompt  # a tool may have put another agent in its place
+        self._take_after_identity()
         tools = [use.tool for use in reply.rounds[-1].uses if use.tool]
         if any(tool.interruption_mode == "disable_during_tool_and_turn" for tool in tools):
             reply.protected = True
-        if said == before and reply.pending and any(tool.pre_tool_speech == "force" for tool in tools):
+        if not self._text_only and said == before and reply.pending and any(tool.pre_tool_speech == "force" for tool in tools):
             self._fill(reply, now)
 
+    def _take_after_identity(self) -> None:
+        """A tool may have put another agent in its place."""
+        self.dialogue.prompt = self._identity.prompt
+        self._patience.adopt(self._identity.agent.conversation_config.turn)
+
     def _complete(self, reply: Reply, now: float) -> None:
-        if reply.wordless and not reply.silent:  # nothing in it can be spoken: no answer is no answer
+        if reply.wordless and not reply.silent and not reply.said_it_all:  # nothing to be spoken: no answer is none
             reply.utter(line("trouble", reply.language), now)
         reply.end(now)
         if self._writing:
@@ -387,18 +393,17 @@ class Answering:
         """When the agent says something to pass the time."""
         if self._text_only or not reply.taken or reply.complete or not reply.idle:
             return float("inf")
-        quiet_from = max(reply.busy_since, reply.playback.plays_until)
         if reply.pending:
             if any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending):
                 return float("inf")
-            return quiet_from + (STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S)
+            return max(reply.busy_since, reply.playback.plays_until) + (STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S)
         soft = self._identity.agent.conversation_config.turn.soft_timeout_config
         wanted = reply.thinking and reply.untouched and reply.soft_fillers < soft.max_soft_timeouts_per_generation
         if not wanted or soft.timeout_seconds <= 0:
             return float("inf")
         if soft.disable_until_first_user_message and not self.dialogue.user_has_spoken:
             return float("inf")
-        return quiet_from + soft.timeout_seconds
+        return max(reply.asked_at, self._taken_at, reply.playback.plays_until) + soft.timeout_seconds
 
     def _fill(self, reply: Reply, now: float) -> None:
         if reply.pending:

@@ -67,7 +67,7 @@ class Identity:
         self._unfilled, self.variables = agent, variables
         self.agent = dynamic_variables.filled(agent, variables)
 
-    def request(self, messages: list[Message], *, tools: bool = True) -> ModelRequest:
+    def request(self, messages: list[Message], *, tools: bool) -> ModelRequest:
         """What the model is asked, as this agent."""
         specs = [spec(tool, self.agent.languages) for tool in self.tools.values()] if tools else []
         prompt = self.agent.conversation_config.agent.prompt

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-from serve_app.conversation.agent import ConversationConfig
+from serve_app.conversation.agent import ConversationConfig, Turn
 
 SPEAK_UPS = 2
 """Times in a row that the agent speaks up into silence: a third time would be nagging."""
@@ -21,15 +21,19 @@ class Patience:
     """Seconds on the loop clock. `idle` is whether nobody speaks, and nothing is about to be said."""
 
     def __init__(self, config: ConversationConfig, now: float) -> None:
-        turn, rules = config.turn, config.conversation
-        self._turn_s = turn.turn_timeout
-        self._first_s = turn.initial_wait_time or turn.turn_timeout
-        self._silence_s = turn.silence_end_call_timeout if turn.silence_end_call_timeout > 0 else float("inf")
+        rules = config.conversation
+        self.adopt(config.turn)
         self._time_up = now + rules.max_duration_seconds
         self._text_only = rules.text_only
         self._idle_since = self._silent_since = self._received_at = now
         self._begun = False  # anybody has said anything
         self._spoken_up = 0
+
+    def adopt(self, turn: Turn) -> None:
+        """Wait as long as this agent does."""
+        self._turn_s = turn.turn_timeout
+        self._first_s = turn.initial_wait_time or turn.turn_timeout
+        self._silence_s = turn.silence_end_call_timeout if turn.silence_end_call_timeout > 0 else float("inf")
 
     def received(self, now: float) -> None:
         """Audio, or a message of the user's, came."""

@@ -48,9 +48,11 @@ class Reply:
         self.reasoning = ""
         self.fillers = 0  # said to pass the time
         self.soft_fillers = 0  # of them, since the model was asked last
-        self.busy_since = 0.0  # from when the caller has waited
+        self.asked_at = 0.0  # when the model was asked last
+        self.busy_since = 0.0  # from when the caller has waited for tools
         self._fresh = True  # the model has said nothing yet, this time
-        self._worded = False
+        self._worded = False  # since the model was asked last
+        self._ever_worded = False
         self._phrasing = Phrasing()
         self._waiting: list[Wanted] = []
         self._clauses = 0
@@ -66,6 +68,11 @@ class Reply:
         return not self._worded
 
     @property
+    def mute(self) -> bool:
+        """Nothing that answers has been said at all."""
+        return not self._ever_worded
+
+    @property
     def untouched(self) -> bool:
         """The model, asked last, has said nothing yet."""
         return self._fresh
@@ -75,6 +82,12 @@ class Reply:
         """Calls whose outcome is waited for."""
         last = self.rounds[-1].pending if self.rounds else []
         return [use for use in last if use is not self.last_use]
+
+    @property
+    def said_it_all(self) -> bool:
+        """The model, asked again after tools that give no answer, need not add to what it said before them."""
+        last = self.rounds[-1].uses if self.rounds else []
+        return bool(last) and not self.mute and all(use.outcome is not None and use.outcome.is_final for use in last)
 
     @property
     def last_word(self) -> bool:
@@ -89,7 +102,7 @@ class Reply:
     def asked(self, now: float) -> None:
         """The model was asked (again)."""
         self.thinking, self.using_tools, self._fresh, self._worded = True, False, True, False
-        self.soft_fillers, self.calls = 0, []
+        self.soft_fillers, self.calls, self.asked_at = 0, [], now
 
     def token(self, text: str, now: float) -> None:
         if self.metrics.first_token is None:
@@ -97,12 +110,13 @@ class Reply:
         if self._fresh:
             text = self._apart(text)
             self._fresh = not text
-        self._worded = self._worded or any(c.isalnum() for c in text)
+        if any(c.isalnum() for c in text):
+            self._worded = self._ever_worded = True
         self._phrase(self._phrasing.feed(text), now)
 
     def utter(self, text: str, now: float) -> None:
         """Words of the agent's own accord, in place of the model's."""
-        self._worded = True
+        self._worded = self._ever_worded = True
         self._insert(text, now)
 
     def fill(self, text: str, now: float) -> None:

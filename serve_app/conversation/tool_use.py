@@ -13,11 +13,13 @@ INTERRUPTED = "The caller spoke before there was a result."
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What the model is told. `is_called` False: the tool was never reached."""
+    """What the model is told. `is_called` False: the tool was never reached. `is_final`: there is nothing in it to
+    speak about."""
 
     text: str
     is_error: bool = False
     is_called: bool = True
+    is_final: bool = False
 
     @staticmethod
     def of(result: Any, *, is_error: bool) -> "Outcome":

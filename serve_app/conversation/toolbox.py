@@ -125,7 +125,7 @@ class Toolbox:
         if tool.expects_response:
             use.due = now + tool.response_timeout_secs
         else:
-            self.settle(use, Outcome(SENT), now)
+            self.settle(use, Outcome(SENT, is_final=True), now)
 
     # ---- our own
 
@@ -151,7 +151,7 @@ class Toolbox:
             raise ToolError("the call is ending already")
         reply.ends = Finished("the agent ended the call")
         reply.last_use = use
-        if reply.wordless:
+        if reply.mute:
             reply.utter(text_of(given, "message") or line("goodbye", reply.language), now)
 
     def _transfer(self, transfers: Sequence[AgentTransfer], reply: Reply, given: Mapping[str, Any], now: float) -> str:

@@ -44,8 +44,9 @@ def test_a_quick_one_is_not() -> None:
     assert spoken(call) == ["Você disse oi."]
 
 
-def test_unless_it_is_switched_off() -> None:
-    call = soft(4.0, timeout_seconds=-1)
+@pytest.mark.parametrize("off", [-1, 0])
+def test_unless_it_is_switched_off(off: float) -> None:
+    call = soft(4.0, timeout_seconds=off)
     call.types("oi")
     call.silence(8)
     assert spoken(call) == ["Você disse oi."]

@@ -1,4 +1,4 @@
-"""Calls in which somebody waits for too long: for the caller, for the agent, for the client, or for the end."""
+"""Calls in which somebody waits for too long: for the caller, or for the agent."""
 
 from typing import Any
 
@@ -8,21 +8,18 @@ from serve_app.conversation.agent import Turn
 from serve_app.conversation.answering import REPLY_BUDGET_S
 from serve_app.conversation.conversation import SILENT_NOTE
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.heartbeat import DEAD_S, DOUBT_PING_EVERY_S, FIRST_PING_S
 from serve_app.conversation.lines import line
-from serve_app.conversation.patience import SPEAK_UPS, TRANSPORT_S
+from serve_app.conversation.patience import SPEAK_UPS
 from serve_app.conversation.protocol import (
     AgentResponse,
     AgentResponseCorrection,
     Audio,
     ContextualUpdate,
     Interruption,
-    Ping,
-    Pong,
     UserActivity,
 )
-from serve_app.errors import CallerSilent, Gone, Silent
-from tests.conversation.score import Call, Piece, agent, conversation_of, seconds
+from serve_app.errors import CallerSilent
+from tests.conversation.score import Call, Piece, agent, conversation_of, seconds, tone
 
 ASKED = "Ainda está aí?"
 TIME_UP = line("time_up", "pt")
@@ -244,51 +241,11 @@ def test_an_answer_may_be_long() -> None:
     assert call.log("error") == []
 
 
-# ---- the line
-
-
-def test_a_client_that_sends_nothing_is_gone() -> None:
-    call = Call()
-    call.silence(10)
-    call.sends_nothing(TRANSPORT_S - 0.1)
-    assert not call.ended, "pongs alone are no sign of a user, and yet not of none"
-    call.sends_nothing(0.2)
-    assert isinstance(call.ended, Silent)
-    assert (call.ended.close_code, call.ended.error_type) == (1002, "transport_receive_timeout")
-
-
-def test_any_message_of_the_users_is_a_sign_of_life_but_pongs_are_not() -> None:
-    call = Call()
-    for _ in range(3):
-        call.sends_nothing(TRANSPORT_S - 1)
-        call.sends(ContextualUpdate("still here"))
-    assert not call.ended
-    assert call.messages(Ping)
-    call.sends_nothing(TRANSPORT_S - 1)
-    call.sends(Pong(call.messages(Ping)[-1].event_id))
-    call.sends_nothing(2)
-    assert isinstance(call.ended, Silent)
-
-
-def test_a_client_that_answers_no_ping_is_gone() -> None:
-    call = Call(pong_s=None)
-    call.silence(FIRST_PING_S + DEAD_S - 0.1)
-    assert not call.ended
-    call.sends_nothing(0.2)
-    assert type(call.ended) is Gone
-    assert call.ended.close_code == 1002
-
-
-def test_in_doubt_it_is_pinged_every_two_seconds() -> None:
-    call = Call(pong_s=None)
-    call.silence(FIRST_PING_S + DEAD_S - 0.1)
-    assert call.times(Ping) == pytest.approx([FIRST_PING_S + n * DOUBT_PING_EVERY_S for n in range(10)])
-
-
-def test_a_slow_line_is_pinged_every_two_seconds() -> None:
-    call = Call(pong_s=0.5)
-    call.silence(40)
-    apart = [later - earlier for earlier, later in zip(call.times(Ping), call.times(Ping)[1:], strict=False)]
-    assert max(apart[-8:]) <= DOUBT_PING_EVERY_S + 0.5
-    assert call.messages(Ping)[-1].ping_ms == 500
-    assert not call.ended
+def test_after_an_answer_that_stuck_the_agent_listens_again() -> None:
+    sticks = [[b"\1" * 6400, None]]
+    call = Call(
+        agent(turn=Turn(turn_timeout=3)), model=patient, voice=lambda text: sticks.pop() if sticks else tone(text)
+    )
+    call.types("oi")
+    call.silence(REPLY_BUDGET_S + 5)
+    assert len(spoke_up(call)) == 1

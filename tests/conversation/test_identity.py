@@ -174,7 +174,7 @@ def test_there_is_a_way_back() -> None:
 
 def test_a_request_is_made_as_this_agent() -> None:
     identity = ana(nome="Eva")
-    request = identity.request([])
+    request = identity.request([], tools=True)
     assert (request.language, request.prompt.prompt, request.extra_body) == ("pt", "Seja breve, Eva.", {})
 
 

@@ -114,7 +114,7 @@ def test_each_tool_has_a_time_of_its_own() -> None:
 def test_a_tool_that_gives_no_answer_is_done_at_once() -> None:
     bench = Bench()
     bench.use(asks("avisar", "a"))
-    assert bench.outcomes() == {"a": Outcome(SENT)}
+    assert bench.outcomes() == {"a": Outcome(SENT, is_final=True)}
 
 
 @pytest.mark.parametrize(
