@@ -60,10 +60,7 @@ class Access:
         """Judge a WebSocket's request. Raises ClientError; its text is for the client, and short enough for a close."""
         bearer, key = _bearer(asked), sent_key(asked.headers)
         by_key = bearer in self._keys or (key is not None and key in self._keys)
-        signature = asked.query_params.get("conversation_signature") or asked.query_params.get("token")
-        if not signature and bearer not in self._keys:
-            signature = bearer
-        grant = self._read(signature) if signature else None
+        grant = self._grant(asked, None if bearer in self._keys else bearer)
         agent_id, agent = self._named(asked.query_params.get("agent_id"), grant)
         auth = agent.platform_settings.auth
         if auth.enable_auth and not (grant or by_key):  # a public one takes any key: clients bring ElevenLabs' along
@@ -75,6 +72,20 @@ class Access:
             await self._use(grant)
             return Admission(agent_id, grant.conversation_id, "signed_url")
         return Admission(agent_id, None, "authorization_header" if by_key else "public")
+
+    def _grant(self, asked: HTTPConnection, bearer: str | None) -> Grant | None:
+        """What the signature in the URL allows, or the one that comes as a subprotocol."""
+        if signature := asked.query_params.get("conversation_signature") or asked.query_params.get("token"):
+            return self._read(signature)
+        if not bearer:
+            return None
+        try:
+            return self._read(bearer)
+        except ClientError:
+            agent = self._agents.get(asked.query_params.get("agent_id", ""))
+            if agent is None or agent.platform_settings.auth.enable_auth:
+                raise
+            return None  # a credential for elsewhere, as a wrong API key is
 
     def _read(self, signature: str) -> Grant:
         if self._signatures is None:

@@ -12,10 +12,18 @@ from msgspec.structs import replace
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import overrides
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.dynamic_variables import SYSTEM, needed
+from serve_app.conversation.dynamic_variables import SYSTEM, fill, names, needed
 from serve_app.conversation.overrides import OVERRIDABLE, leaves
 from serve_app.conversation.protocol import SERVER_MESSAGES
-from serve_app.conversation.tools import URL_PLACE, ApiSchema, Parameters, Property, Reference, WebhookTool
+from serve_app.conversation.tools import (
+    URL_PLACE,
+    ApiSchema,
+    Parameters,
+    Property,
+    Reference,
+    TransferToAgent,
+    WebhookTool,
+)
 from serve_app.conversation.unserved import OVERRIDES, without
 from serve_app.errors import OverrideError
 from serve_app.providers.whisper_languages import language_code
@@ -39,6 +47,7 @@ CLIENT_EVENTS = frozenset(SERVER_MESSAGES).union(_NEVER_SENT)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _WITHOUT_BODY = ("GET", "DELETE")
+_PLACE_LEFT_OVER = re.compile(r"\{\{[^{}\n]{0,40}(?:\}\})?")
 
 
 def problems(agent: Agent, environ: Mapping[str, str]) -> Iterator[str]:
@@ -56,6 +65,7 @@ def problems(agent: Agent, environ: Mapping[str, str]) -> Iterator[str]:
             yield from _parameters(tool.parameters, f"{path}.parameters")
     yield from _built_in_tools(agent)
     yield from _permissions(agent)
+    yield from _places("conversation_config", _texts(agent))
     for name in sorted(needed(agent)):
         if name.startswith("system__") and name not in SYSTEM:
             yield f"{{{{{name}}}}}: this server gives {', '.join(sorted(SYSTEM))}"
@@ -114,9 +124,38 @@ def _languages(agent: Agent) -> Iterator[str]:
             continue
         alone = replace(agent, conversation_config=replace(config, language_presets={language: preset}))
         try:
-            overrides.in_language(alone, language)
+            translated = overrides.in_language(alone, language)
         except OverrideError as e:
             yield f"{path}.overrides: {e}"
+        else:
+            yield from _places(path, set(_texts(translated)).difference(_texts(agent)))
+
+
+def _texts(agent: Agent) -> Iterator[tuple[str, str]]:
+    """Those that variables are filled into, by their paths. A webhook's address has rules of its own."""
+    persona, soft = agent.conversation_config.agent, agent.conversation_config.turn.soft_timeout_config
+    yield "agent.prompt.prompt", persona.prompt.prompt
+    yield "agent.first_message", persona.first_message
+    yield "agent.max_conversation_duration_message", persona.max_conversation_duration_message or ""
+    yield "turn.soft_timeout_config.message", soft.message
+    for message in soft.additional_soft_timeout_messages:
+        yield "turn.soft_timeout_config.additional_soft_timeout_messages", message
+    for number, tool in enumerate(persona.prompt.tools):
+        yield f"agent.prompt.tools[{number}].description", tool.description
+    for key, built_in in persona.prompt.built_in_tools.all().items():
+        path = f"agent.prompt.built_in_tools.{key}"
+        yield f"{path}.description", built_in.description
+        for transfer in built_in.params.transfers if isinstance(built_in.params, TransferToAgent) else ():
+            yield f"{path}.params.transfers.condition", transfer.condition
+            yield f"{path}.params.transfers.transfer_message", transfer.transfer_message
+
+
+def _places(path: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What looks like a variable, and would be read out as it is."""
+    for field, text in sorted(texts):
+        rest = fill(text, dict.fromkeys(names(text), "…"))
+        for place in _PLACE_LEFT_OVER.findall(rest):
+            yield f"{path}.{field}: {place!r} is no variable: write {{{{name}}}}, in letters, digits and _"
 
 
 def _model(agent: Agent) -> Iterator[str]:

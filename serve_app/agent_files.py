@@ -19,14 +19,22 @@ _AGENT_ID = re.compile(r"[A-Za-z0-9_-]+")
 def load_agents(folder: Path, environ: Mapping[str, str]) -> dict[str, Agent]:
     """The agents by their ids. `environ` holds their secrets.
 
-    Raises ConfigurationError, which names the file, and all that is wrong in it.
+    Raises ConfigurationError, which names the first file that is wrong, and what is wrong in it: all of what is not
+    served, or else of what cannot work; of what cannot be read, or has the wrong type, the first.
     """
+    _check_names(folder)
     agents = {path.stem: _load_agent(path, environ) for path in sorted(folder.glob("*.yaml"))}
     if not agents:
         raise ConfigurationError(f"there is no agent in {folder}: put one file AGENT_ID.yaml there for each")
     for agent_id in agents:
         _check(folder / f"{agent_id}.yaml", transfer_problems(agent_id, agents))
     return agents
+
+
+def _check_names(folder: Path) -> None:
+    """A file that were passed over would be an agent that is missing."""
+    if others := sorted(path.name for path in folder.iterdir() if path.suffix in (".yml", ".json")):
+        raise ConfigurationError(f"agents are files AGENT_ID.yaml: rename {', '.join(others)} in {folder} (JSON is YAML)")
 
 
 def _load_agent(path: Path, environ: Mapping[str, str]) -> Agent:

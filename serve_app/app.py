@@ -101,7 +101,7 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
         access=Access(agents, keys, signatures, reader.read),
         parts=Parts(transcriber, RemoteSpeaker(tts), models, webhooks, RemoteJudge(vad), log, FrameWaits().observe),
         routes=[
-            *agents_api.routes(agents, keys),
+            *agents_api.routes(agents, keys, signatures),
             *signed_urls.routes(agents, keys, signatures, settings.public_url),
             *conversations.routes(reader, keys),
         ],

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve_app.access import Access, new_conversation_id
+from serve_app.api.answers import unserved
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.errors import ConfigurationError, HelloError, InvalidMessage, Unavailable
@@ -94,6 +95,7 @@ class Gateway:
                 Mount("/web", StaticFiles(directory=WEB)),
             ],
             middleware=self._made.middleware,
+            exception_handlers={404: unserved, 405: unserved},
             lifespan=self._lifespan,
         )
 

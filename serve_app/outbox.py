@@ -39,6 +39,7 @@ class Outbox:
         self.dropped = 0
         self._frames: deque[_Frame] = deque()
         self._audio = 0  # of them
+        self._leaving = False  # the first one is: it counts as sent, unless the sending is broken off
         self._filled = asyncio.Event()
 
     def put(self, message: protocol.ServerMessage) -> None:
@@ -58,7 +59,7 @@ class Outbox:
             while not self._frames:
                 self._filled.clear()
                 await self._filled.wait()
-            await socket.send_text(self._pop())
+            await self._send_first(socket)
 
     async def close(self, socket: Socket, last: protocol.ServerMessage | None, code: int, reason: str) -> None:
         """Send what is left and `last`, then close. Never raises: the client may be gone, or take nothing more."""
@@ -69,7 +70,16 @@ class Outbox:
 
     async def _send_rest(self, socket: Socket) -> None:
         while self._frames:
-            await socket.send_text(self._pop())
+            await self._send_first(socket)
+
+    async def _send_first(self, socket: Socket) -> None:
+        """It goes out of the box when it has left: broken off, it is still the first."""
+        self._leaving = True
+        try:
+            await socket.send_text(self._frames[0].text)
+        finally:
+            self._leaving = False
+        self._audio -= self._frames.popleft().is_audio
 
     def _push(self, message: protocol.ServerMessage) -> None:
         is_audio = isinstance(message, protocol.Audio)
@@ -77,16 +87,11 @@ class Outbox:
         self._audio += is_audio
         self._filled.set()
 
-    def _pop(self) -> str:
-        text, is_audio = self._frames.popleft()
-        self._audio -= is_audio
-        return text
-
     def _drop_audio(self, count: int) -> None:
         """The oldest so many."""
         kept: deque[_Frame] = deque()
         for frame in self._frames:
-            if frame.is_audio and count:
+            if frame.is_audio and count and (kept or not self._leaving):
                 count -= 1
                 self._audio -= 1
                 self.dropped += 1

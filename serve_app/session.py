@@ -116,6 +116,7 @@ class Session:
         self._moved = asyncio.Event()  # the deadline may be earlier than the timer believes
         self._wakes_at = float("inf")
         self._sequence = 0
+        self._judged = 0  # frames
         self._replies: defaultdict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._recognition: asyncio.Task[None] | None = None
 
@@ -138,7 +139,7 @@ class Session:
         """A text frame came."""
         self._unread += len(text)
         if self._unread > LONGEST_BACKLOG:
-            self.end(ClientError("messages come faster than they can be heard: send audio in real time"))
+            self.end(ClientError("messages come faster than they can be read: send less, and audio in real time"))
         if not self._over.is_set():
             self._inbox.put_nowait((self._now(), text))
 
@@ -189,7 +190,7 @@ class Session:
         """A call that simply ended is no error; one that has not begun must not get a frame before its metadata."""
         if error is None or type(error) is Finished or not self._opened or error.close_code not in protocol.ERROR_CODES:
             return None
-        return protocol.Error(error.close_code, error.message, error.error_type, error.message)
+        return protocol.Error.of(error)
 
     def _ending(self, error: HelloError | None, code: int, reason: str) -> dict[str, Any]:
         failed = error if not isinstance(error, Finished) else None
@@ -212,7 +213,7 @@ class Session:
             arrived, text = await self._inbox.get()
             self._unread -= len(text)
             message = protocol.decode(text)
-            allowance.message(arrived, is_audio=isinstance(message, protocol.UserAudioChunk))
+            allowance.message(len(text), arrived, is_audio=isinstance(message, protocol.UserAudioChunk))
             if message is None:
                 continue
             if isinstance(message, protocol.EnclaveSetupConfig):
@@ -249,7 +250,8 @@ class Session:
             now = self._now()
             behind_s = now - arrived + (len(frames) - count) * FRAME_S
             self._perform(self._conversation.hear(self._audio.judge(frame), now, behind_s))
-            if count % FRAMES_AT_ONCE == 0:
+            self._judged += 1
+            if self._judged % FRAMES_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
     async def _send_out(self, socket: Socket) -> None:
@@ -306,7 +308,9 @@ class Session:
     async def _recognise(self, action: Recognise) -> None:
         pcm = self._audio.recording.slice(action.start, action.end)
         try:
-            transcript = await self._parts.transcriber.transcribe(pcm, language=None, keywords=self._conversation.keywords)
+            transcript = await self._parts.transcriber.transcribe(
+                pcm, language=None, keywords=self._conversation.keywords
+            )
         except ProviderError as e:
             self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))

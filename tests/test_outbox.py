@@ -114,3 +114,22 @@ def test_a_client_that_takes_nothing_is_closed_all_the_same() -> None:
 
     assert run(scenario()) == CLOSING_S
     assert wire.closed == (1002, "gone")
+
+
+def test_what_was_leaving_when_the_call_ended_is_not_lost() -> None:
+    wire = Wire()
+    wire.stuck = True
+
+    async def scenario() -> None:
+        outbox = Outbox()
+        outbox.put(audio(1))
+        outbox.put(response(2))
+        sending = asyncio.create_task(outbox.send(wire))
+        await asyncio.sleep(1)
+        outbox.put(Interruption(3))
+        sending.cancel()
+        wire.stuck = False
+        await outbox.close(wire, None, 1000, "over")
+
+    run(scenario())
+    assert wire.types() == ["audio", "agent_response", "interruption"]

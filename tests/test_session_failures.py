@@ -174,7 +174,7 @@ def test_a_flood_ends_its_conversation() -> None:
     async def score(call: Call) -> None:
         await call.sends(INITIATION)
         for _ in range(5):
-            call.session.receive('{"type": "unknown", "padding": "' + "x" * (LONGEST_BACKLOG // 5) + '"}')
+            call.session.receive('{"user_audio_chunk": "' + "A" * (LONGEST_BACKLOG // 5 // 8 * 8) + '"}')
 
     call = play(score, hangs_up=False)
     assert call.wire.closed is not None

@@ -9,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from serve_app.api.answers import for_key_holders, unknown, withheld
-from serve_app.api_keys import ApiKeys
+from serve_app.api.answers import error, for_key_holders, unknown, withheld
+from serve_app.api_keys import ApiKeys, sent_key
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.overrides import in_language, leaves
+from serve_app.errors import ClientError
+from serve_app.signatures import Signatures
 
 _WIDGET: dict[str, Any] = {
     "variant": "full",
@@ -30,8 +32,9 @@ _WIDGET: dict[str, Any] = {
 """ElevenLabs' defaults for what the widget does not start without."""
 
 
-def routes(agents: Mapping[str, Agent], keys: ApiKeys) -> list[Route]:
-    """GET /v1/convai/agents/{agent_id}: 200, 401, 403, 404; its /widget, for everybody: 200, 404."""
+def routes(agents: Mapping[str, Agent], keys: ApiKeys, signatures: Signatures | None) -> list[Route]:
+    """GET /v1/convai/agents/{agent_id}: 200, 401, 403, 404. Its /widget: 200, 404; 401 if the agent is private and
+    there is neither a key nor a `conversation_signature`."""
     loaded_at = int(time.time())
 
     async def get_agent(request: Request) -> Response:
@@ -46,12 +49,27 @@ def routes(agents: Mapping[str, Agent], keys: ApiKeys) -> list[Route]:
         agent_id = request.path_params["agent_id"]
         if refusal := unknown(agents, agent_id):
             return refusal
+        private = agents[agent_id].platform_settings.auth.enable_auth
+        if private and sent_key(request.headers) not in keys and not _signed(request, agent_id, signatures):
+            message = "send an API key, or the conversation_signature of a signed URL that is not too old."
+            return error(401, "needs_authorization", f"Agent {agent_id} is private: {message}")
         return JSONResponse({"agent_id": agent_id, "widget_config": _widget_config(agents[agent_id])})
 
     return [
         Route("/v1/convai/agents/{agent_id}", for_key_holders(keys, get_agent), methods=["GET"]),
         Route("/v1/convai/agents/{agent_id}/widget", get_widget, methods=["GET"]),
     ]
+
+
+def _signed(request: Request, agent_id: str, signatures: Signatures | None) -> bool:
+    """To look at the widget uses no signature up: the call comes after it."""
+    signature = request.query_params.get("conversation_signature")
+    if not signature or signatures is None:
+        return False
+    try:
+        return signatures.read(signature).agent_id == agent_id
+    except ClientError:
+        return False
 
 
 def _complete(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,6 +14,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def error(http_status: int, status: str, message: str) -> JSONResponse:
     return JSONResponse({"detail": {"status": status, "message": message}}, status_code=http_status)
+
+
+async def unserved(request: Request, refusal: Exception) -> JSONResponse:
+    """Starlette's own 404 and 405: clients look for the reason in `detail`."""
+    assert isinstance(refusal, HTTPException)
+    status = "not_found" if refusal.status_code == 404 else "method_not_allowed"
+    answer = error(refusal.status_code, status, f"{request.method} {request.url.path} is not served here.")
+    answer.headers.update(refusal.headers or {})  # Allow
+    return answer
 
 
 def for_key_holders(keys: ApiKeys, endpoint: Endpoint) -> Endpoint:

@@ -21,7 +21,8 @@ class ConversationReader(Protocol):
 
 
 def routes(reader: ConversationReader, keys: ApiKeys) -> list[Route]:
-    """GET /v1/convai/conversations/{conversation_id}: 200, 401, 404 if unknown, 503 while the store is away."""
+    """GET /v1/convai/conversations/{conversation_id}: 200, 401, 404 if unknown, 503 while the store is away. POST to
+    its /feedback: 404, for everybody."""
 
     async def get_conversation(request: Request) -> Response:
         conversation_id = request.path_params["conversation_id"]
@@ -34,5 +35,13 @@ def routes(reader: ConversationReader, keys: ApiKeys) -> list[Route]:
             return error(404, "conversation_not_found", f"Conversation with id {conversation_id} not found.")
         return JSONResponse(conversation)
 
+    async def post_feedback(_: Request) -> Response:
+        """The JS client sends this, without a key."""
+        message = "Feedback is taken over the WebSocket alone for now: send a `feedback` message during the call."
+        return error(404, "not_found", message)
+
     path = "/v1/convai/conversations/{conversation_id}"
-    return [Route(path, for_key_holders(keys, get_conversation), methods=["GET"])]
+    return [
+        Route(path, for_key_holders(keys, get_conversation), methods=["GET"]),
+        Route(f"{path}/feedback", post_feedback, methods=["POST"]),
+    ]

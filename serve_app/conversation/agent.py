@@ -126,7 +126,7 @@ class Rules(_Section, frozen=True):
     """`client_events` None: the default list. `max_duration_seconds`: of the whole call."""
 
     text_only: bool = False
-    max_duration_seconds: Annotated[int, Meta(ge=1)] = 600
+    max_duration_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 600
     client_events: tuple[str, ...] | None = None
 
 

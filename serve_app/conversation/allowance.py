@@ -10,6 +10,9 @@ MESSAGES_AT_ONCE = 2000.0
 EVENTS_PER_S = 50.0
 EVENTS_AT_ONCE = 250.0
 """Messages other than audio: each may cost an answer."""
+CHARACTERS_PER_S = 10_000.0
+CHARACTERS_AT_ONCE = 400_000.0
+"""In messages other than audio: all of it is kept, and told to the language model."""
 
 
 class Bucket:
@@ -20,13 +23,13 @@ class Bucket:
         self._at_once = self._left = at_once
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """One; False when there is none."""
+    def take(self, now: float, count: float = 1.0) -> bool:
+        """So many; False when there are fewer, and then they stay."""
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
         self._at = now
-        if self._left < 1:
+        if self._left < count:
             return False
-        self._left -= 1
+        self._left -= count
         return True
 
 
@@ -38,13 +41,16 @@ class Allowance:
         self._audio_s = 0.0
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, now)
         self._events = Bucket(EVENTS_PER_S, EVENTS_AT_ONCE, now)
+        self._characters = Bucket(CHARACTERS_PER_S, CHARACTERS_AT_ONCE, now)
 
-    def message(self, now: float, *, is_audio: bool) -> None:
-        """One came."""
+    def message(self, length: int, now: float, *, is_audio: bool) -> None:
+        """One of so many characters came."""
         if not self._messages.take(now):
             raise ClientError(f"too many messages: {MESSAGES_PER_S:.0f} a second are heard; send longer audio chunks")
         if not is_audio and not self._events.take(now):
             raise ClientError(f"too many messages: besides audio, {EVENTS_PER_S:.0f} a second are heard")
+        if not is_audio and not self._characters.take(now, length):
+            raise ClientError(f"too much text: besides audio, {CHARACTERS_PER_S:.0f} characters a second are read")
 
     def audio(self, seconds: float, now: float) -> None:
         """So much was in it."""

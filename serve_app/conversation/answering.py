@@ -30,6 +30,8 @@ TOOL_PATIENCE_S = 2.0
 """Silence while tools run, until the agent says that it is on it: about where callers ask "hello?"."""
 STILL_BUSY_S = 8.0
 """And until it says so again."""
+LAST_TOOLS_S = 5.0
+"""After the last word, for tools that were called together with end_call."""
 HANG_UP_S = 0.3
 """After the last word: clients play a little behind our clock, and what ends the call cuts them off."""
 
@@ -275,7 +277,7 @@ class Answering:
         """Whatever comes next: tools, the model again, or the end of the text."""
         if reply.taken and not reply.thinking and reply.calls:
             self._use_tools(reply, now)
-        waits = reply.thinking or reply.complete or reply.calls or reply.pending
+        waits = reply.thinking or reply.complete or reply.calls or (reply.pending and not reply.ends)
         if not waits and reply.using_tools and not reply.last_word:
             self._due = now + REPLY_BUDGET_S
             self._think(reply, [*self.dialogue.messages(), *reply.history()], now)
@@ -296,7 +298,8 @@ class Answering:
         tools = [use.tool for use in reply.rounds[-1].uses if use.tool]
         if any(tool.interruption_mode == "disable_during_tool_and_turn" for tool in tools):
             reply.protected = True
-        if not self._text_only and said == before and reply.pending and any(tool.pre_tool_speech == "force" for tool in tools):
+        forced = any(tool.pre_tool_speech == "force" for tool in tools)
+        if forced and said == before and reply.pending and not self._text_only:
             self._fill(reply, now)
 
     def _take_after_identity(self) -> None:
@@ -338,7 +341,10 @@ class Answering:
             self._finish(reply, now)
 
     def _linger(self, reply: Reply) -> float:
-        return HANG_UP_S if reply.ends and reply.playback.started else 0.0
+        """How long after its last word a call that ends is kept open."""
+        if not reply.ends or not reply.playback.started:
+            return 0.0
+        return LAST_TOOLS_S if reply.pending else HANG_UP_S
 
     def _deliver(self, reply: Reply, now: float) -> None:
         """In writing."""
@@ -393,17 +399,17 @@ class Answering:
         """When the agent says something to pass the time."""
         if self._text_only or not reply.taken or reply.complete or not reply.idle:
             return float("inf")
+        quiet_from = max(reply.filled_at, reply.playback.plays_until)
         if reply.pending:
-            if any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending):
-                return float("inf")
-            return max(reply.busy_since, reply.playback.plays_until) + (STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S)
+            silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
+            patience = STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S
+            return float("inf") if silent else max(quiet_from, reply.busy_since) + patience
         soft = self._identity.agent.conversation_config.turn.soft_timeout_config
-        wanted = reply.thinking and reply.untouched and reply.soft_fillers < soft.max_soft_timeouts_per_generation
-        if not wanted or soft.timeout_seconds <= 0:
+        enough = reply.soft_fillers >= soft.max_soft_timeouts_per_generation
+        too_early = soft.disable_until_first_user_message and not self.dialogue.user_has_spoken
+        if soft.timeout_seconds <= 0 or enough or too_early or not (reply.thinking and reply.untouched):
             return float("inf")
-        if soft.disable_until_first_user_message and not self.dialogue.user_has_spoken:
-            return float("inf")
-        return max(reply.asked_at, self._taken_at, reply.playback.plays_until) + soft.timeout_seconds
+        return max(quiet_from, reply.asked_at, self._taken_at) + soft.timeout_seconds
 
     def _fill(self, reply: Reply, now: float) -> None:
         if reply.pending:
@@ -414,6 +420,8 @@ class Answering:
             text = (messages or [line("one_moment", reply.language)])[: reply.soft_fillers + 1][-1]
             reply.soft_fillers += 1
         reply.fill(text, now)
+        if self._writing:
+            self._writing.close()  # the answer is another thing
         self._play(reply, now)
 
     def _give_up(self, now: float) -> None:
@@ -429,6 +437,11 @@ class Answering:
             self._out.log_error(LanguageModelError(f"no answer from the language model {late}"))
             self.cut_off(now)
             self.say(line("trouble", self._identity.language), now)
+        elif reply.thinking and not reply.playback.started and not self._text_only:  # too little for a clause
+            self._out.log_error(LanguageModelError(f"the answer did not go on {late}"))
+            said = reply.text
+            self.discard()
+            self.say(said, now)
         else:  # what came is the answer
             fault = LanguageModelError if reply.thinking else SpeechError
             self._out.log_error(fault(f"the answer did not go on {late}"))

@@ -111,7 +111,9 @@ class Conversation:
             return _NOTHING
         self._patience.received(now)
         match message:
-            case protocol.UserMessage(text):
+            case protocol.UserMessage(text, rich_content_id):
+                if rich_content_id and not text:
+                    self._refuse("user_message: rich content is not supported here; send text")
                 self._typed(text, now)
             case protocol.MultimodalMessage():
                 self._multimodal(message, now)

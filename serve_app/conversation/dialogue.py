@@ -27,6 +27,10 @@ class Transcript(msgspec.Struct, frozen=True):
     confidence: float
 
 
+LONGEST_TURN = 20_000
+"""Characters of one turn: of what is joined, the newest."""
+LONGEST_DIALOGUE = 400_000
+"""Characters of all of it, about what the largest models take. What is older is forgotten."""
 MOST_NOTES = 50
 """Contexts without an id add up: the oldest are the least worth telling."""
 
@@ -58,7 +62,8 @@ class Dialogue:
         """A caller who goes on before we have spoken is one turn: consecutive pieces are joined."""
         if self._said and self._said[-1].role == "user":
             text = f"{self._said.pop().content} {text}"
-        self._said.append(Message("user", text))
+        self._said.append(Message("user", text[-LONGEST_TURN:]))
+        self._forget()
 
     def agent_said(self, messages: Sequence[Message]) -> None:
         """An answer ended, or was cut off: what was heard of it, and the tools it used. Nothing: it was never given."""
@@ -72,6 +77,18 @@ class Dialogue:
         known = {id(message) for _, message in self._notes}
         self._said = [m for m in self._said if m.role != "system" or id(m) in known]
         self._said.append(note)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Turn by turn from the oldest, so that no tool's result loses the call that it belongs to."""
+        excess = sum(len(message.content) for message in self._said) - LONGEST_DIALOGUE
+        while excess > 0 and (turn := self._first_turn()):
+            excess -= sum(len(message.content) for message in self._said[:turn])
+            del self._said[:turn]
+
+    def _first_turn(self) -> int:
+        """Messages before the second one of the user's; 0: there is none."""
+        return next((n for n, message in enumerate(self._said) if n and message.role == "user"), 0)
 
     def messages(self, *, and_then: str = "") -> list[Message]:
         """The dialogue so far for the language model; `and_then` is what the user may just have said."""

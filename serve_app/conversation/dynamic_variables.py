@@ -16,7 +16,7 @@ from serve_app.conversation.tools import (
     TransferToAgent,
     WebhookTool,
 )
-from serve_app.errors import MissingVariable
+from serve_app.errors import ClientError, MissingVariable
 
 Value = str | int | float | bool
 Variables = Mapping[str, Value]
@@ -24,6 +24,9 @@ AnyTool = TypeVar("AnyTool", ClientTool | WebhookTool, SystemTool)
 
 SYSTEM = frozenset({"system__agent_id", "system__conversation_id", "system__time_utc"})
 """What the server gives: the agent that the call began with, the conversation, and when it began (ISO 8601)."""
+
+LONGEST_TEXT = 200_000
+"""Characters of a text once it is filled in."""
 
 _PLACE = re.compile(r"\{\{\s*([a-zA-Z_]\w*)\s*\}\}")
 
@@ -34,7 +37,10 @@ def names(text: str) -> set[str]:
 
 
 def fill(text: str, variables: Variables) -> str:
-    """Every variable of the text must be there."""
+    """Every variable of the text must be there. Raises ClientError if the text gets too long."""
+    length = len(text) + sum(len(written(variables[name])) for name in _PLACE.findall(text))
+    if length > LONGEST_TEXT:  # told before it is made: a text may name a variable a thousand times
+        raise ClientError(f"dynamic variables make a text of {length} characters: the limit is {LONGEST_TEXT}")
     return _PLACE.sub(lambda place: written(variables[place[1]]), text)
 
 

@@ -9,7 +9,7 @@ from serve_app.conversation.dialogue import Message
 from serve_app.conversation.model_request import ModelRequest
 from serve_app.conversation.opening import Opening
 from serve_app.conversation.tools import AgentTransfer, Tool, spec
-from serve_app.errors import MissingVariable, ToolError
+from serve_app.errors import ClientError, ToolError
 
 
 class Identity:
@@ -57,15 +57,17 @@ class Identity:
         if self.language in agent.languages:
             agent = overrides.in_language(agent, self.language)
         self._take(agent)
+        if not agent.platform_settings.overrides.custom_llm_extra_body:
+            self._extra_body = {}
         self.language = agent.conversation_config.agent.language
 
     def _take(self, agent: Agent) -> None:
         try:
             variables = dynamic_variables.known(agent, self._given, {})
-        except MissingVariable as e:
+            filled = dynamic_variables.filled(agent, variables)
+        except ClientError as e:
             raise ToolError(e.message) from e
-        self._unfilled, self.variables = agent, variables
-        self.agent = dynamic_variables.filled(agent, variables)
+        self._unfilled, self.agent, self.variables = agent, filled, variables
 
     def request(self, messages: list[Message], *, tools: bool) -> ModelRequest:
         """What the model is asked, as this agent."""

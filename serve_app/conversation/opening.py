@@ -29,17 +29,18 @@ def begin(agent: Agent, initiation: ConversationInitiation, system: Variables) -
     changed = overrides.apply(agent, msgspec.to_builtins(initiation.conversation_config_override or {}))
     extra_body = initiation.custom_llm_extra_body or {}
     overrides.check_extra_body(agent, extra_body)
-    given = initiation.dynamic_variables or {}
+    given = {name: value for name, value in (initiation.dynamic_variables or {}).items() if value is not None}
     return Opening(changed, {**given, **system}, dynamic_variables.known(changed, given, system), extra_body)
 
 
 def not_honoured(initiation: ConversationInitiation) -> list[ClientError]:
     """What the message asks for and there is not: the client is told, and the conversation goes on."""
     asked = [name for name in _NOT_HERE if getattr(initiation, name)]
+    asked += [f"conversation_config_override: {path}" for path in initiation.unknown_overrides[:10]]
     return [ClientError(f"{name} is not supported here: it was ignored") for name in asked]
 
 
 def check_enclave(setup: EnclaveSetupConfig) -> None:
-    """Raises ClientError if the client brings an agent of its own."""
+    """Raises ClientError if the client brings an agent of its own, or wants to be called back."""
     if any(getattr(setup, field) for field in setup.__struct_fields__):
         raise ClientError("enclave_setup_config is not supported here: agents are files of this server. Send it empty")

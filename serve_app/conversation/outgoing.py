@@ -42,7 +42,7 @@ class Outgoing:
 
     def refuse(self, error: HelloError) -> None:
         """Tell the client what cannot be honoured. The conversation goes on."""
-        self.send(protocol.Error(error.close_code, error.message, error.error_type, error.message))
+        self.send(protocol.Error.of(error))
         self.log_error(error)
 
     def log(self, kind: str, **data: Any) -> None:

@@ -43,6 +43,8 @@ def apply(agent: Agent, override: Mapping[str, Any]) -> Agent:
     overridden. Raises OverrideError, which names the path.
     """
     asked = _asked(override)
+    if isinstance(language := asked.get("agent.language"), str):
+        asked["agent.language"] = _nearest(language, agent)
     permissions = leaves(agent.platform_settings.overrides.conversation_config_override)
     permitted = {path for path, permission in permissions if permission is True}
     values = {path: value for path, value in asked.items() if path in permitted or value != _value(agent, path)}
@@ -56,7 +58,9 @@ def apply(agent: Agent, override: Mapping[str, Any]) -> Agent:
 
 def in_language(agent: Agent, language: str) -> Agent:
     """The agent with its preset for a language, if it has one; what it was before is a preset of the new agent, so it
-    can change as often as it likes. Raises OverrideError for a preset that does not fit."""
+    can change as often as it likes. pt-BR is pt, where there is no pt-BR, and the other way round. Raises
+    OverrideError for a preset that does not fit."""
+    language = _nearest(language, agent)
     config = agent.conversation_config
     presets: Mapping[str, LanguagePreset] = config.language_presets
     if config.agent.language not in presets:
@@ -65,6 +69,14 @@ def in_language(agent: Agent, language: str) -> Agent:
     changed = _with(agent, {**dict(leaves(preset.overrides)), "agent.language": language})
     config = msgspec.structs.replace(changed.conversation_config, language_presets={language: preset, **presets})
     return msgspec.structs.replace(changed, conversation_config=config)
+
+
+def _nearest(language: str, agent: Agent) -> str:
+    """The agent's own tag for a language: the same, or the bare language, or another country's. Else the one given."""
+    wanted = language.lower()
+    primary = wanted.partition("-")[0]
+    tags = [tag for tag in agent.languages if tag.lower().partition("-")[0] == primary]
+    return min(tags, key=lambda tag: (tag != language, tag.lower() != wanted, "-" in tag), default=language)
 
 
 def check_extra_body(agent: Agent, body: Mapping[str, Any]) -> None:

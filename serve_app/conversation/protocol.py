@@ -5,22 +5,26 @@ A server message leaves as {"type": T, ENVELOPE: {...fields}}: the struct holds 
 Unknown messages and unknown fields are ignored: newer clients must not break.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from serve_app.conversation.playback import Alignment
-from serve_app.errors import InvalidMessage
+from serve_app.errors import HelloError, InvalidMessage
 
 LONGEST_MESSAGE = 1 << 20
 """Characters: more than any honest message has (a second of 48 kHz audio is 128,000 in base64)."""
 LONGEST_TEXT = 100_000
 """Characters of one typed message, context or result: beyond it no language model would take the dialogue for long."""
 
+LONGEST_VALUE = 10_000
+"""Characters of a dynamic variable."""
+
 Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Name = Annotated[str, Meta(max_length=200)]
-Variables = dict[Name, str | int | float | bool]
+Value = Annotated[str, Meta(max_length=LONGEST_VALUE)] | int | float | bool | None
 EventId = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """What JavaScript, too, holds exactly."""
 
@@ -80,7 +84,7 @@ class TurnOverride(_Override, frozen=True):
 class RulesOverride(_Override, frozen=True):
     text_only: bool | None = None
     client_events: list[Name] | None = None
-    max_duration_seconds: int | None = None
+    max_duration_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
 
 
 class ConfigOverride(_Override, frozen=True):
@@ -104,7 +108,8 @@ class ConversationInitiation(msgspec.Struct, frozen=True):
 
     conversation_config_override: ConfigOverride | None = None
     custom_llm_extra_body: dict[str, Any] | None = None
-    dynamic_variables: Variables | None = None
+    dynamic_variables: dict[Name, Value] | None = None
+    """A null is one that is not given."""
     user_id: Name | None = None
     source_info: SourceInfo | None = None
     branch_id: Name | None = None
@@ -113,6 +118,8 @@ class ConversationInitiation(msgspec.Struct, frozen=True):
     procedure_ids: list[Any] | None = None
     start_procedure_ids: list[Any] | None = None
     tool_mock_config: dict[str, Any] | None = None
+    unknown_overrides: tuple[str, ...] = ()
+    """Not of the wire: paths in conversation_config_override that nobody knows."""
 
 
 class EnclaveSetupConfig(msgspec.Struct, frozen=True):
@@ -122,6 +129,11 @@ class EnclaveSetupConfig(msgspec.Struct, frozen=True):
     override_agent_config_list: list[Any] | None = None
     tools_config_list: list[Any] | None = None
     prompt_knowledge_base: list[Any] | None = None
+    post_call_transcription_webhook_url: str | None = None
+    post_call_audio_webhook_url: str | None = None
+    post_call_transcription_webhook: dict[str, Any] | None = None
+    post_call_audio_webhook: dict[str, Any] | None = None
+    bedrock_inference_profile: str | None = None
 
 
 class Pong(msgspec.Struct, frozen=True):
@@ -132,6 +144,7 @@ class UserMessage(msgspec.Struct, frozen=True):
     """Typed text: a turn of the user's, as if it had been spoken."""
 
     text: Text | None = None
+    rich_content_id: Name | None = None
 
 
 class UserActivity(msgspec.Struct, frozen=True):
@@ -232,9 +245,33 @@ def decode(text: str) -> ClientMessage | None:
         if envelope.type is None:
             raise InvalidMessage('message has neither "type" nor "user_audio_chunk"')
         decoder = _DECODERS.get(envelope.type)
-        return decoder.decode(text) if decoder else None
+        message: ClientMessage | None = decoder.decode(text) if decoder else None
+        return _with_unknown_overrides(message, text) if isinstance(message, ConversationInitiation) else message
     except (msgspec.DecodeError, UnicodeError, RecursionError) as e:  # lone surrogates are not UTF-8; nested too deep
         raise InvalidMessage(f"invalid message: {e}") from e
+
+
+class _Overrides(msgspec.Struct):
+    conversation_config_override: dict[str, Any] | None = None
+
+
+def _with_unknown_overrides(message: ConversationInitiation, text: str) -> ConversationInitiation:
+    """A field that is not known is ignored, but who asked for an override must learn that it is not there."""
+    sent = msgspec.json.decode(text, type=_Overrides).conversation_config_override or {}
+    unknown = tuple(sorted(set(_unknown(sent, ConfigOverride, ""))))
+    return msgspec.structs.replace(message, unknown_overrides=unknown)
+
+
+def _unknown(section: dict[str, Any], known: type[msgspec.Struct], path: str) -> Iterator[str]:
+    fields = {field.name: field.type for field in msgspec.structs.fields(known)}
+    for name, value in section.items():
+        if name not in fields:
+            if value not in (None, {}, []):
+                yield f"{path}{name}"[:100]
+            continue
+        inner = next((t for t in get_args(fields[name]) if isinstance(t, type) and issubclass(t, msgspec.Struct)), None)
+        if inner and isinstance(value, dict):
+            yield from _unknown(value, inner, f"{path}{name}.")
 
 
 # ---- server -> client
@@ -450,6 +487,10 @@ class Error(ServerMessage, frozen=True):
     message: str
     error_type: str
     reason: str
+
+    @staticmethod
+    def of(error: HelloError) -> "Error":
+        return Error(error.close_code, error.message, error.error_type, error.message)
 
 
 SERVER_MESSAGES: dict[str, type[ServerMessage]] = {message.TYPE: message for message in ServerMessage.__subclasses__()}

@@ -47,6 +47,7 @@ class Reply:
         self.rounds: list[Round] = []
         self.reasoning = ""
         self.fillers = 0  # said to pass the time
+        self.filled_at = 0.0  # when the last of them was begun
         self.soft_fillers = 0  # of them, since the model was asked last
         self.asked_at = 0.0  # when the model was asked last
         self.busy_since = 0.0  # from when the caller has waited for tools
@@ -122,6 +123,7 @@ class Reply:
     def fill(self, text: str, now: float) -> None:
         """Words that pass the time: they are no answer."""
         self.fillers += 1
+        self.filled_at = now
         self._insert(text, now)
 
     def _insert(self, text: str, now: float) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import CallWebhook
+from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.identity import Identity, text_of
 from serve_app.conversation.lines import line
 from serve_app.conversation.outgoing import Outgoing
@@ -40,12 +41,12 @@ class Toolbox:
 
     def use(self, reply: Reply, calls: Sequence[ToolCall], now: float) -> None:
         """Begin all of them."""
-        tools = self._identity.tools
+        tools, variables = self._identity.tools, self._identity.variables  # one of them may change who the agent is
         uses = [ToolUse(call, tools.get(call.name), now) for call in calls]
         reply.call_tools(uses, now)
         for use in uses:
             try:
-                self._begin(reply, use, now)
+                self._begin(reply, use, variables, now)
             except ToolError as e:
                 self.settle(use, Outcome(e.message, is_error=True, is_called=False), now)
 
@@ -90,7 +91,7 @@ class Toolbox:
             self._out.send(protocol.AgentToolResponse(*told))
             self._out.send(protocol.AgentToolResponseFullPayload(*told, outcome.told, outcome.truncated))
 
-    def _begin(self, reply: Reply, use: ToolUse, now: float) -> None:
+    def _begin(self, reply: Reply, use: ToolUse, variables: Variables, now: float) -> None:
         call, tool = use.call, use.tool
         tool_type = kind(tool) if tool else "unknown"
         event_id = self._out.send_with_id(lambda i: protocol.AgentToolRequest(call.name, call.id, tool_type, i))
@@ -110,14 +111,14 @@ class Toolbox:
             case SystemTool():
                 self._run(tool, reply, use, now)
             case ClientTool():
-                self._call_client(tool, use, now)
+                self._call_client(tool, use, variables, now)
             case WebhookTool():
-                given = arguments(tool, call.arguments, self._identity.variables)
+                given = arguments(tool, call.arguments, variables)
                 use.due = now + tool.response_timeout_secs + SLACK_S
-                self._out.do(CallWebhook(reply.id, call.id, tool, given, self._identity.variables))
+                self._out.do(CallWebhook(reply.id, call.id, tool, given, variables))
 
-    def _call_client(self, tool: ClientTool, use: ToolUse, now: float) -> None:
-        given = arguments(tool, use.call.arguments, self._identity.variables)
+    def _call_client(self, tool: ClientTool, use: ToolUse, variables: Variables, now: float) -> None:
+        given = arguments(tool, use.call.arguments, variables)
         self._sent.add(use.call.id)
         self._out.send_with_id(
             lambda i: protocol.ClientToolCall(tool.name, use.call.id, given, i, tool.expects_response)

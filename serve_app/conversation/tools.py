@@ -217,10 +217,10 @@ def arguments(tool: ClientTool | WebhookTool, written: str, variables: Mapping[s
     """
     parameters = tool.parameters
     given = decoded(written)
-    try:
-        jsonschema.validate(given, _schema(parameters.properties, parameters.required))
-    except jsonschema.ValidationError as e:
-        raise ToolError(f"invalid arguments: {e.json_path}: {e.message}") from e
+    # Not jsonschema.validate: it checks the schema, which is ours, too, and that takes a hundred times as long.
+    faults = jsonschema.Draft202012Validator(_schema(parameters.properties, parameters.required)).iter_errors(given)
+    if fault := jsonschema.exceptions.best_match(faults):
+        raise ToolError(f"invalid arguments: {fault.json_path}: {fault.message}")
     return _completed(parameters.properties, given, variables)
 
 

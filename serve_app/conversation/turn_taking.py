@@ -141,7 +141,7 @@ class TurnTaking:
         if self.state is State.PAUSE:
             self._turn_end = judgement.turn_end
         elif self.state is State.OVERLAP and judgement.interruption >= 0.5 and self._speech() >= JUDGED_FROM:
-            return self._interrupt()
+            return self._interrupt() if self.interruptible else self._swell()
         return _NOTHING
 
     def typed(self) -> Decisions:
@@ -309,6 +309,8 @@ class TurnTaking:
             self._deaf = self._deaf and frame.end - self._last_gate < QUIET_AGAIN
 
     def _while_overlap(self, frame: Frame, now: float) -> Decisions:
+        if not self.interruptible:  # not any more: the agent has begun something that must not be interrupted
+            return self._swell()
         if frame.gate:
             self._last_gate = frame.end
         if frame.voiced:

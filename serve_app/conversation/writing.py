@@ -78,7 +78,8 @@ class Writing:
     def complete(self) -> None:
         """Nothing more of it will be said or heard."""
         for section in self._sections:
-            self._out.send(protocol.AgentResponseComplete(section.response_id))
+            if section.announced:
+                self._out.send(protocol.AgentResponseComplete(section.response_id))
 
     def _text(self, section: Section) -> str:
         return self._reply.answer[section.start : section.end].strip()

@@ -158,7 +158,7 @@ class ChatModel:
             raise LanguageModelError(f"{name} answered {refusal(e.status_code)}") from e
         except openai.APIConnectionError as e:
             raise LanguageModelError(f"{name}: no connection; check the base URL and the network") from e
-        except (openai.OpenAIError, ValueError) as e:  # ValueError: what the SDK raises for an event that is not JSON
+        except (openai.OpenAIError, ValueError, RecursionError) as e:  # of an event that is no JSON; of a body too deep
             raise LanguageModelError(f"{name} sent an error, or something other than chat chunks") from e
 
 

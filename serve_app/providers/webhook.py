@@ -1,6 +1,7 @@
 """Webhook tools: each call is one HTTP request of ours, and the body of its answer is the result."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -24,6 +25,11 @@ LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepa
 
 # Decompressing could make a gigabyte of what was read within the limit.
 _UNCOMPRESSED = (b"accept-encoding", b"identity")
+
+_SHORTEST_PART = 6
+"""Characters. A shorter word of a secret ("Basic", "v1") gives nothing away, and stands in many an answer."""
+
+_SCHEMES = frozenset({"api-key", "apikey", "bearer", "digest"})
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -80,10 +86,24 @@ class HttpWebhooks:
 
     def _without_secrets(self, tool: WebhookTool, text: str) -> str:
         """Servers quote the key that they refuse; the model might read it out."""
-        for value in tool.api_schema.request_headers.values():
-            if isinstance(value, Reference) and value.secret_id:
-                text = text.replace(self._environ[value.secret_id].strip(), "[secret]")
+        headers = tool.api_schema.request_headers.values()
+        names = {value.secret_id for value in headers if isinstance(value, Reference) and value.secret_id}
+        spellings = {spelling for name in names for spelling in _spellings(self._environ[name])}
+        for spelling in sorted(spellings, key=len, reverse=True):  # the whole before its parts
+            text = text.replace(spelling, "[secret]")
         return text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret and its parts, since of "Bearer TOKEN" servers quote the token; as they stand in text, JSON and URLs."""
+    parts = [part for part in secret.split() if len(part) >= _SHORTEST_PART and part.lower() not in _SCHEMES]
+    for part in (secret.strip(), *parts):
+        yield part
+        for escaped in (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]):
+            yield escaped
+            yield escaped.replace("/", r"\/")  # as PHP writes it
+        yield quote(part)
+        yield quote(part, safe="")
 
 
 def _url(api: ApiSchema, arguments: Mapping[str, Any], variables: Variables) -> httpx.URL:

@@ -73,16 +73,18 @@ WORDS = (
     "💥",
     "\u202e\ufeff",
 )
+MUCH = 1000
+"""Characters: a hundred messages of so many are no flood yet."""
 LANGUAGES = ("pt", "en", "pt-br", "xx", "", "../..")
 
 
 def strange(random: Random) -> Any:
     """A value that hardly any field was made for; json.dumps writes NaN, Infinity and lone surrogates as they are."""
-    nested: Any = SECRET
-    for _ in range(random.choice([1, 30, 400, 900])):
-        nested = random.choice([[nested], {"x": nested}])
     numbers = [0, -1, 0.5, -0.0, 1e308, 2**31, 2**53 + 1, 2**64, -(2**64), 10**400, float("nan"), float("inf")]
     texts = ["", "\0", "\ud800", "💥" * 9, "x" * 20_000]
+    nested: Any = SECRET
+    for _ in range(random.choice([1, 30, 300])):  # json.dumps could not go much deeper, see `absurd`
+        nested = random.choice([[nested], {"x": nested}])
     return random.choice([None, True, False, [], {}, [None], {"": ""}, nested, *texts, *numbers])
 
 
@@ -94,20 +96,21 @@ def fitting(random: Random, kind: inspect.Type) -> Any:
         case inspect.StructType(fields=fields):
             asked = [field for field in fields if field.required or random.randrange(3) == 2]
             return {field.encode_name: fitting(random, field.type) for field in asked}
-        case inspect.ListType(item_type=item):
+        case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
             return [fitting(random, item) for _ in range(random.randrange(3))]
         case inspect.DictType(value_type=value):
             return {random.choice(["name", SECRET, ""]): fitting(random, value) for _ in range(random.randrange(3))}
         case inspect.LiteralType(values=values):
             return random.choice(values)
         case inspect.StrType(max_length=longest):
-            return random.choice([*WORDS, *LANGUAGES, "x" * (longest or 1)])
+            return random.choice([*WORDS, *LANGUAGES, "x" * min(longest or 1, MUCH)])
         case inspect.NoneType():
             return None
         case inspect.BoolType():
             return random.choice([False, True])
-        case inspect.IntType() | inspect.FloatType():
-            return random.choice([0, 1, 9, -1, 2**53])
+        case inspect.IntType(ge=least, le=most) | inspect.FloatType(ge=least, le=most):
+            among = [number for number in (0, 1, 9, -1, 2**53) if least is None or number >= least]
+            return random.choice([number for number in among if most is None or number <= most])
         case inspect.AnyType():
             return random.choice([None, 7, "12:00", {"hours": [12, None]}])
     raise TypeError(f"no values of {kind}")
@@ -186,10 +189,23 @@ def overriding(random: Random) -> Frame:
         path.append(field.encode_name)
         assert isinstance(field.type, inspect.UnionType)
         kind = next(each for each in field.type.types if not isinstance(each, inspect.NoneType))
-    value = random.choice([fitting(random, kind), strange(random)])
+    return text(Fate.EITHER, overridden(path, random.choice([fitting(random, kind), strange(random)])))
+
+
+def overridden(path: Sequence[str], value: Any) -> Message:
     for name in reversed(path):
         value = {name: value}
-    return text(Fate.EITHER, {**OPENING, "conversation_config_override": value})
+    return {**OPENING, "conversation_config_override": value}
+
+
+def absurd(random: Random) -> Frame:
+    """An opening message whose types are right: how far, and how deep, is not for them to say."""
+    if random.randrange(2):
+        return text(Fate.EITHER, overridden(["conversation", "max_duration_seconds"], 10 ** random.choice([2, 9, 400])))
+    depth = random.choice([*range(50, 1000, 50), *range(970, 1000)])
+    field = random.choice(["tool_mock_config", "custom_llm_extra_body"])
+    deep = '{"x":' * depth + "1" + "}" * depth
+    return text(Fate.EITHER, f'{{"type":"{OPENING["type"]}","{field}":{deep}}}')
 
 
 def twisted(random: Random) -> Frame:
@@ -234,6 +250,11 @@ def oversize(random: Random) -> Frame:
     return text(Fate.ENDS, {"type": kind, "text": "x" * size})
 
 
+def lengthy(random: Random) -> Frame:
+    kind = random.choice(["user_message", "contextual_update"])
+    return text(Fate.FINE, {"type": kind, "text": "x" * protocol.LONGEST_TEXT})
+
+
 def binary(random: Random) -> Frame:
     data = random.choice([b"", bytes(640), b'{"type":"pong","event_id":1}'])
     return Frame(Fate.ENDS, f"binary {data[:30]!r}", wire(Opcode.BINARY, data))
@@ -262,10 +283,10 @@ def no_websocket(random: Random) -> Frame:
 
 Makers = Sequence[Callable[[Random], Frame]]
 COMMON: Makers = (valid, valid, valid, valid, unknown, in_pieces, control)
-RARE: Makers = (twisted, overriding, opening_late, odd_audio, cut_off, no_message, oversize, binary, no_websocket)
-ONE_IN = 80
-"""Frames is a rare one: most of them end their conversation, and what comes after them is not read."""
+ODD: Makers = (twisted, overriding, opening_late, odd_audio, lengthy)
+BROKEN: Makers = (cut_off, no_message, oversize, binary, no_websocket)
 
 
-def frame(random: Random) -> Frame:
-    return random.choice(RARE if random.randrange(ONE_IN) == ONE_IN - 1 else COMMON)(random)
+def frame(random: Random, one_in: int) -> Frame:
+    """One in so many is odd or broken: most of these end their conversation, and what comes after them is not read."""
+    return random.choice([*ODD, *BROKEN] if random.randrange(one_in) == one_in - 1 else COMMON)(random)

@@ -19,9 +19,11 @@ from tests.acceptance.hostile import (
     Fate,
     Frame,
     Message,
+    absurd,
     audio,
     frame,
     opening_late,
+    overridden,
     overriding,
     text,
     wire,
@@ -119,14 +121,15 @@ def asked(random: Random) -> tuple[str, bool]:
 
 def opening(random: Random) -> list[Frame]:
     """Right, odd, wrong, or left out."""
-    text_only = {**OPENING, "conversation_config_override": {"conversation": {"text_only": True}}}
-    right = text(Fate.FINE, random.choice([OPENING, text_only]))
-    return random.choice([[right], [right], [right], [opening_late(random)], [overriding(random)], []])
+    right, text_only = text(Fate.FINE, OPENING), text(Fate.EITHER, overridden(["conversation", "text_only"], True))
+    odd = random.choice([opening_late, overriding, absurd])(random)
+    return random.choice([[right], [right], [right], [right], [text_only], [odd], [odd], []])
 
 
 def attack(random: Random, length: int) -> Attack:
+    """So many frames. As many of a short one's are odd or broken as of a long one's: about one."""
     query, lasts = asked(random)
-    frames = [*opening(random), *(frame(random) for _ in range(length))]
+    frames = [*opening(random), *(frame(random, one_in=length) for _ in range(length))]
     return Attack(query, lasts, frames, random.choice([*[Leave.SAYS_ITS_LAST] * 3, *Leave]))
 
 

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from serve_app.conversation.allowance import (
     AUDIO_AHEAD_S,
+    CHARACTERS_AT_ONCE,
     EVENTS_AT_ONCE,
     EVENTS_PER_S,
     MESSAGES_AT_ONCE,
@@ -17,14 +18,14 @@ from serve_app.errors import ClientError
 def test_a_microphone_is_never_too_much(per_s: int) -> None:
     allowance = Allowance(0.0)
     for number in range(600 * per_s):
-        allowance.message(number / per_s, is_audio=True)
+        allowance.message(900, number / per_s, is_audio=True)
         allowance.audio(1 / per_s, number / per_s)
 
 
 def test_after_a_stall_all_of_it_comes_at_once() -> None:
     allowance = Allowance(0.0)
     for _ in range(20 * 50):
-        allowance.message(100.0, is_audio=True)
+        allowance.message(900, 100.0, is_audio=True)
         allowance.audio(0.020, 100.0)
 
 
@@ -40,16 +41,25 @@ def test_a_recording_may_come_in_one_go_if_it_is_short() -> None:
 def test_a_flood_is_ended(is_audio: bool, most: float) -> None:
     allowance = Allowance(0.0)
     for _ in range(int(most)):
-        allowance.message(0.0, is_audio=is_audio)
+        allowance.message(20, 0.0, is_audio=is_audio)
     with pytest.raises(ClientError, match="too many messages"):
-        allowance.message(0.0, is_audio=is_audio)
+        allowance.message(20, 0.0, is_audio=is_audio)
+
+
+def test_long_texts_are_few() -> None:
+    allowance = Allowance(0.0)
+    for number in range(int(CHARACTERS_AT_ONCE / 100_000)):
+        allowance.message(100_000, float(number) * 1e-3, is_audio=False)
+    with pytest.raises(ClientError, match="too much text"):
+        allowance.message(100_000, 1.0, is_audio=False)
+    allowance.message(1_000_000, 1.0, is_audio=True)
 
 
 def test_what_was_used_comes_back() -> None:
     allowance = Allowance(0.0)
     for _ in range(int(EVENTS_AT_ONCE)):
-        allowance.message(0.0, is_audio=False)
-    allowance.message(1 / EVENTS_PER_S + 1e-9, is_audio=False)
+        allowance.message(20, 0.0, is_audio=False)
+    allowance.message(20, 1 / EVENTS_PER_S + 1e-9, is_audio=False)
 
 
 @given(st.lists(st.floats(0, 2), max_size=200), st.floats(1, 50), st.floats(1, 20))

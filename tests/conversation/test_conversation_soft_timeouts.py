@@ -34,7 +34,7 @@ def test_a_model_that_takes_long_is_excused() -> None:
     call.silence(6)
     assert spoken(call) == [HMM, "Você disse oi."]
     assert call.times(Audio)[0] == pytest.approx(1.0 + call.voice_s, abs=0.02)
-    assert [m.agent_response for m in call.messages(AgentResponse)] == [f"{HMM} Você disse oi."]
+    assert [m.agent_response for m in call.messages(AgentResponse)] == [HMM, "Você disse oi."]
 
 
 def test_a_quick_one_is_not() -> None:

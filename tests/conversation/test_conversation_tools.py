@@ -126,7 +126,7 @@ def test_a_client_that_does_not_answer_in_time_is_gone_on_without() -> None:
     assert call.times(AgentToolResponse) == [pytest.approx(called + 5)]
     assert outcomes(call) == [("abrir", True, True)]
     assert results(conversation_of(call)) == {"call_1": "abrir did not answer in time"}
-    assert call.outline()[-2:] == ["agent: Só um momento. Pronto.", "audio"]
+    assert call.outline()[-2:] == ["agent: Pronto.", "audio"]
 
 
 def test_a_late_result_changes_nothing() -> None:

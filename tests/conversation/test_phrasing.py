@@ -1,3 +1,6 @@
+import random
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +69,43 @@ def test_a_sentence_that_runs_on_is_cut_at_a_pause_or_between_words(mark: str) -
 
 def test_a_word_without_end_is_cut() -> None:
     assert [len(clause) for clause in texts("a" * 500)] == [240, 240, 20]
+
+
+HOSTILE_SIZE = 100_000
+HOSTILE = [
+    ".",
+    "sr. ",
+    "1. ",
+    "\n",
+    ".\n",
+    ",",
+    ", ",
+    ",…",
+    "a",
+    "a. ",
+    '"',
+    '."',
+    "." + '"' * 200,
+    "…",
+    "? ! ",
+    " ",
+    "sr.",
+]
+HOSTILE_MIXTURE = "".join(random.Random(1).choices(HOSTILE, k=HOSTILE_SIZE))
+
+
+@pytest.mark.parametrize("pattern", [*HOSTILE, HOSTILE_MIXTURE], ids=lambda pattern: repr(pattern[:8]))
+def test_no_text_is_slow_to_phrase(pattern: str) -> None:
+    """All calls share one event loop. The bounds are some 5 to 100 times what it takes; a search that looks at the
+    whole answer, or at a run from each of its characters, takes minutes."""
+    answer = (pattern * HOSTILE_SIZE)[:HOSTILE_SIZE]
+    tokens = [answer[start : start + 3] for start in range(0, HOSTILE_SIZE, 3)]
+    started = time.process_time()
+    whole = phrase([answer])
+    fed_at_once = time.process_time()
+    assert phrase(tokens) == whole
+    assert fed_at_once - started < 1
+    assert time.process_time() - fed_at_once < 3
 
 
 WORDS = st.sampled_from(
