@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import overrides
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.dynamic_variables import SYSTEM, fill, names, needed
+from serve_app.conversation.dynamic_variables import SYSTEM, names, needed
 from serve_app.conversation.overrides import OVERRIDABLE, leaves
 from serve_app.conversation.protocol import SERVER_MESSAGES
 from serve_app.conversation.tools import (
@@ -47,7 +47,7 @@ CLIENT_EVENTS = frozenset(SERVER_MESSAGES).union(_NEVER_SENT)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _WITHOUT_BODY = ("GET", "DELETE")
-_PLACE_LEFT_OVER = re.compile(r"\{\{[^{}\n]{0,40}(?:\}\})?")
+_PLACE = re.compile(r"\{\{(?!\{)[^{}]*(?:\}\})?")  # meant to be one
 
 
 def problems(agent: Agent, environ: Mapping[str, str]) -> Iterator[str]:
@@ -153,9 +153,9 @@ def _texts(agent: Agent) -> Iterator[tuple[str, str]]:
 def _places(path: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     """What looks like a variable, and would be read out as it is."""
     for field, text in sorted(texts):
-        rest = fill(text, dict.fromkeys(names(text), "…"))
-        for place in _PLACE_LEFT_OVER.findall(rest):
-            yield f"{path}.{field}: {place!r} is no variable: write {{{{name}}}}, in letters, digits and _"
+        for place in _PLACE.findall(text):
+            if not names(place):
+                yield f"{path}.{field}: {place[:40]!r} is no variable: write {{{{name}}}}, in letters, digits and _"
 
 
 def _model(agent: Agent) -> Iterator[str]:

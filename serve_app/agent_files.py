@@ -34,7 +34,9 @@ def load_agents(folder: Path, environ: Mapping[str, str]) -> dict[str, Agent]:
 def _check_names(folder: Path) -> None:
     """A file that were passed over would be an agent that is missing."""
     if others := sorted(path.name for path in folder.iterdir() if path.suffix in (".yml", ".json")):
-        raise ConfigurationError(f"agents are files AGENT_ID.yaml: rename {', '.join(others)} in {folder} (JSON is YAML)")
+        raise ConfigurationError(
+            f"agents are files AGENT_ID.yaml: rename {', '.join(others)} in {folder} (JSON is YAML)"
+        )
 
 
 def _load_agent(path: Path, environ: Mapping[str, str]) -> Agent:

@@ -133,6 +133,7 @@ class Gateway:
             self._made.agents,
             self._made.parts,
             ping_every_s=limits.ping_every_s,
+            authorization_method=admission.authorization_method,
         )
         session.attach(socket)
         task = asyncio.create_task(session.run(), context=contextvars.Context(), name=session.id)

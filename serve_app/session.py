@@ -98,11 +98,17 @@ class Session:
         parts: Parts,
         *,
         ping_every_s: float = PING_EVERY_S,
+        authorization_method: str = "public",
     ) -> None:
         self.id = conversation_id
         self._parts = parts
         self._conversation = Conversation(
-            conversation_id, agent_id, agents, system=_system_variables(), ping_every_s=ping_every_s
+            conversation_id,
+            agent_id,
+            agents,
+            system=_system_variables(),
+            ping_every_s=ping_every_s,
+            authorization_method=authorization_method,
         )
         self._format = AudioFormat.parse(agents[agent_id].conversation_config.asr.user_input_audio_format)
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)

@@ -117,8 +117,24 @@ def test_a_signature_may_come_as_a_subprotocol() -> None:
 @pytest.mark.parametrize("agent_id", ["open", "private"])
 def test_a_broken_signature_is_refused_by_public_agents_too(agent_id: str) -> None:
     broken = signatures().sign(agent_id)[:-1]
-    assert "not valid" in refusal(access(), {"agent_id": agent_id, "conversation_signature": broken})
-    assert "not valid" in refusal(access(), {"agent_id": agent_id}, subprotocols=["convai", f"bearer.{broken}"])
+    for parameter in ("conversation_signature", "token"):
+        assert "not valid" in refusal(access(), {"agent_id": agent_id, parameter: broken})
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_bearer_that_nobody_knows_is_let_be_by_public_agents_alone(signed: bool) -> None:
+    """As a wrong API key in a header is."""
+    offered = ["convai", "bearer.sk_of_elevenlabs"]
+    assert admit(access(signed=signed), {"agent_id": "open"}, subprotocols=offered).authorization_method == "public"
+    for query in ({"agent_id": "private"}, {"agent_id": "nobody"}, {}):
+        assert "signature" in refusal(access(signed=signed), query, subprotocols=offered)
+
+
+def test_a_good_signature_as_a_subprotocol_counts_for_public_agents_too() -> None:
+    reserving = ["convai", f"bearer.{signatures().sign('open', 'conv_1')}"]
+    assert admit(access(), {"agent_id": "open"}, subprotocols=reserving) == Admission("open", "conv_1", "signed_url")
+    for_private = ["convai", f"bearer.{signatures().sign('private')}"]
+    assert "another agent" in refusal(access(), {"agent_id": "open"}, subprotocols=for_private)
 
 
 def test_an_old_signature_is_refused() -> None:

@@ -290,3 +290,65 @@ def test_a_variable_of_ours_must_be_one_there_is() -> None:
     [problem] = found({"agent": {"first_message": "{{system__caller_id}}"}})
     assert problem.startswith("{{system__caller_id}}: ")
     assert "system__time_utc" in problem
+
+
+TRANSFER = {"agent_id": "rui", "condition": "{{a b}}", "transfer_message": "One {{moment"}
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"agent": {"prompt": {"prompt": "Of {{store-id}}."}}}, "agent.prompt.prompt: '{{store-id}}' is no variable"),
+        ({"agent": {"first_message": "Hi {{name}, {{other}}"}}, "agent.first_message: '{{name' is no variable"),
+        ({"agent": {"first_message": "Hi {{ {{name}}"}}, "agent.first_message: '{{ ' is no variable"),
+        ({"agent": {"first_message": "Hi {{}}"}}, "agent.first_message: '{{}}' is no variable"),
+        ({"agent": {"first_message": "Hi {{{"}}, "agent.first_message: '{{' is no variable"),
+        (
+            {"agent": {"max_conversation_duration_message": "{{1}}"}},
+            "agent.max_conversation_duration_message: '{{1}}' is no variable",
+        ),
+        (
+            {"turn": {"soft_timeout_config": {"message": "{{a.b}}"}}},
+            "turn.soft_timeout_config.message: '{{a.b}}' is no variable",
+        ),
+        (
+            {"turn": {"soft_timeout_config": {"additional_soft_timeout_messages": ["", "{{a.b}}"]}}},
+            "turn.soft_timeout_config.additional_soft_timeout_messages: '{{a.b}}' is no variable",
+        ),
+        (
+            {"agent": {"prompt": {"tools": [{**client(), "description": "{{x y}}"}]}}},
+            "agent.prompt.tools[0].description: '{{x y}}' is no variable",
+        ),
+        (
+            {
+                "agent": {
+                    "prompt": {"built_in_tools": {"end_call": {**system("end_call")["end_call"], "description": "{{"}}}
+                }
+            },
+            "agent.prompt.built_in_tools.end_call.description: '{{' is no variable",
+        ),
+        (
+            {"language_presets": {"en": {"first_message_translation": {"text": "{{x-y}}"}}}},
+            "language_presets.en.agent.first_message: '{{x-y}}' is no variable",
+        ),
+    ],
+)
+def test_what_looks_like_a_variable_is_one(config: dict[str, Any], problem: str) -> None:
+    [told] = found(config)
+    assert told.startswith(f"conversation_config.{problem}: write {{{{name}}}}")
+
+
+def test_so_in_transfers() -> None:
+    one, other = in_prompt(built_in_tools=system("transfer_to_agent", transfers=[TRANSFER]))
+    path = f"{PROMPT}.built_in_tools.transfer_to_agent.params.transfers"
+    assert one.startswith(f"{path}.condition: '{{{{a b}}}}'")
+    assert other.startswith(f"{path}.transfer_message: '{{{{moment'")
+
+
+def test_a_mistake_of_the_agents_own_is_told_once_whatever_its_presets() -> None:
+    assert len(found({"agent": {"first_message": "{{x-y}}"}, "language_presets": {"en": {}, "es": {}}})) == 1
+
+
+@pytest.mark.parametrize("text", ["{{name}} {{ _x1 }}", "{{{name}}}", '{"a": {"b": {}}}', "{x-y}", "}} {"])
+def test_other_braces_are_text(text: str) -> None:
+    assert found({"agent": {"first_message": text}}) == []

@@ -91,6 +91,14 @@ def test_a_folder_without_agents_is_an_error_that_says_what_to_do(tmp_path: Path
         load_agents(tmp_path, {})
 
 
+@pytest.mark.parametrize("name", ["rui.yml", "rui.json"])
+def test_a_file_that_would_be_passed_over_is_to_be_renamed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "ana.yaml").write_text("name: Ana\n")
+    (tmp_path / name).write_text('{"name": "Rui"}')
+    with pytest.raises(ConfigurationError, match=rf"AGENT_ID\.yaml: rename {name} in .*JSON is YAML"):
+        load_agents(tmp_path, {})
+
+
 # ---- the file
 
 
@@ -193,6 +201,21 @@ def test_all_that_cannot_work_is_told_at_once(tmp_path: Path) -> None:
     )
     assert "asr.user_input_audio_format: audio format 'mp3_44100'" in message
     assert "tts.agent_output_audio_format: audio format 'pcm_11025'" in message
+
+
+def test_each_stage_ends_the_check(tmp_path: Path) -> None:
+    """As docs/agents.md says: refused fields, then the first wrong value, then what cannot work."""
+    refused, wrong = "asr: { provider: scribe_realtime }", "tts: { speed: 9, stability: 9 }"
+    useless = 'agent: { first_message: "{{", language: xx }'
+    config = "name: Ana\nconversation_config: {"
+    message = complaint(tmp_path, f"{config} {refused}, {wrong}, {useless} }}")
+    assert ("asr.provider" in message, "tts" in message) == (True, False)
+    message = complaint(tmp_path, f"{config} {wrong}, {useless} }}")
+    assert ("tts" in message, "language" in message) == (True, False)
+    assert message.count("Expected") == 1
+    message = complaint(tmp_path, f"{config} {useless} }}")
+    assert "agent.language: " in message
+    assert "agent.first_message: " in message
 
 
 def test_secrets_are_looked_up_in_the_environment(tmp_path: Path) -> None:

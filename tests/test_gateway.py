@@ -133,6 +133,24 @@ def test_the_talk_page_and_its_files(client: TestClient) -> None:
     assert client.get("/web/nothing.js").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status_code", "status"),
+    [
+        ("GET", "/v1/convai/agents", 404, "not_found"),
+        ("DELETE", "/v1/convai/phone-numbers/p1", 404, "not_found"),
+        ("POST", "/healthz", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_served_is_told_as_elevenlabs_tells_it(
+    client: TestClient, method: str, path: str, status_code: int, status: str
+) -> None:
+    answer = client.request(method, path, headers={"origin": "https://app.example.com"})
+    message = f"{method} {path} is not served here."
+    assert (answer.status_code, answer.json()) == (status_code, {"detail": {"status": status, "message": message}})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert ("allow" in answer.headers) == (status_code == 405)
+
+
 def test_pages_of_other_origins_may_ask(client: TestClient) -> None:
     assert client.get("/healthz", headers={"origin": "https://app.example.com"}).headers["access-control-allow-origin"]
 

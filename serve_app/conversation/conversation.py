@@ -51,7 +51,8 @@ _NOTHING: Actions = []
 
 class Conversation:
     """`agents` are all there are, this one under `agent_id`. Formats are those its file names, checked when it was
-    loaded. `system`: variables that only the session knows."""
+    loaded. `system`: variables that only the session knows. `authorization_method`: ElevenLabs' name for how the
+    client was let in."""
 
     def __init__(
         self,
@@ -61,10 +62,12 @@ class Conversation:
         *,
         system: Variables | None = None,
         ping_every_s: float = PING_EVERY_S,
+        authorization_method: str = "public",
     ) -> None:
         self.id = conversation_id
         self._agent_id = agent_id
         self._agents = agents
+        self._authorization_method = authorization_method
         own = {"system__agent_id": agent_id, "system__conversation_id": conversation_id}
         self._system = {**own, **(system or {})}
         self._out = Outgoing()
@@ -355,5 +358,6 @@ class Conversation:
             input_format=config.asr.user_input_audio_format,
             output_format=config.tts.agent_output_audio_format,
             text_only=self.text_only,
+            authorization_method=self._authorization_method,
             initiation=msgspec.to_builtins(initiation),
         )

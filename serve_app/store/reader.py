@@ -10,6 +10,7 @@ from serve_app.store.database import Database, RefusedError
 
 _CONVERSATION = """
 SELECT id, agent_id, status, user_id, language, termination_reason, error,
+    metadata->>'authorization_method' AS authorization_method,
     extract(epoch FROM started_at)::double precision AS started_unix,
     coalesce(duration_secs, extract(epoch FROM coalesce(ended_at, now()) - started_at))::double precision AS duration
 FROM conversations
@@ -69,6 +70,7 @@ def _metadata(row: asyncpg.Record) -> dict[str, Any]:
         "termination_reason": row["termination_reason"],
         "error": error and {"code": error["code"], "reason": error["message"]},
         "main_language": row["language"],
+        "authorization_method": row["authorization_method"],
     }
 
 

@@ -79,6 +79,7 @@ def check_record(caller: Caller, said: list[str], corrected: str) -> None:
     exchanges = zip(said, answers[1:], strict=True)
     assert turns == [("agent", answers[0]), *(turn for u, a in exchanges for turn in (("user", u), ("agent", a)))]
     assert record.metadata.call_duration_secs > 5
+    assert record.metadata.authorization_method == "public"
 
 
 def read(caller: Caller, conversation_id: str) -> Any:

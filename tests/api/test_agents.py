@@ -11,10 +11,13 @@ from starlette.testclient import TestClient
 from serve_app.api.agents import routes
 from serve_app.api_keys import ApiKeys
 from serve_app.conversation.agent import Agent
+from serve_app.signatures import VALID_S, Signatures
 from tests.api.official_client import client_of
 from tests.api.samples import AGENTS
 
 KEY = "key_1"
+SECRET = "0123456789abcdef0123456789abcdef"
+NOW = 1_800_000_000.0
 
 FULL = msgspec.convert(
     {
@@ -65,7 +68,7 @@ FULL = msgspec.convert(
 
 
 def app(*keys: str) -> Starlette:
-    return Starlette(routes=routes(AGENTS | {"full": FULL}, ApiKeys(keys)))
+    return Starlette(routes=routes(AGENTS | {"full": FULL}, ApiKeys(keys), Signatures(SECRET, lambda: NOW)))
 
 
 # ---- the agent
@@ -206,13 +209,51 @@ def test_whether_the_widget_may_write_instead_of_speak(
     settings: dict[str, Any], text_only: bool, supports_text_only: bool
 ) -> None:
     agents = {"ana": msgspec.convert({"name": "Ana", **settings}, Agent)}
-    answer = TestClient(Starlette(routes=routes(agents, ApiKeys()))).get("/v1/convai/agents/ana/widget")
+    answer = TestClient(Starlette(routes=routes(agents, ApiKeys(), None))).get("/v1/convai/agents/ana/widget")
     config = answer.json()["widget_config"]
     assert (config["text_only"], config["supports_text_only"]) == (text_only, supports_text_only)
 
 
 def test_a_language_that_clients_may_not_choose_is_not_offered() -> None:
     assert widget("open").widget_config.supported_language_overrides == []
+
+
+def signature(agent_id: str, secret: str = SECRET, now: float = NOW) -> str:
+    return Signatures(secret, lambda: now).sign(agent_id, "conv_1")
+
+
+def test_the_official_client_reads_a_private_agents_widget_by_a_signature_or_a_key() -> None:
+    with client_of(app(KEY), "none of the keys") as client:
+        for _ in range(2):  # to look uses nothing up
+            embed = client.conversational_ai.agents.widget.get("private", conversation_signature=signature("private"))
+            assert embed.agent_id == "private"
+    with client_of(app(KEY), KEY) as client:
+        assert client.conversational_ai.agents.widget.get("private").agent_id == "private"
+
+
+@pytest.mark.parametrize(
+    "conversation_signature",
+    [
+        None,
+        "",
+        signature("private")[:-1],
+        signature("open"),
+        signature("private", secret=SECRET[::-1]),
+        signature("private", now=NOW - VALID_S),
+    ],
+)
+@pytest.mark.parametrize("keys", [(KEY,), ()])
+def test_to_others_a_private_agents_widget_says_nothing(keys: tuple[str, ...], conversation_signature: str) -> None:
+    with client_of(app(*keys), "none of the keys") as client, pytest.raises(ApiError) as refusal:
+        client.conversational_ai.agents.widget.get("private", conversation_signature=conversation_signature)
+    assert (refusal.value.status_code, refusal.value.body["detail"]["status"]) == (401, "needs_authorization")
+    assert refusal.value.body.keys() == {"detail"}
+
+
+def test_where_nothing_is_signed_no_signature_is_believed() -> None:
+    client = TestClient(Starlette(routes=routes(AGENTS, ApiKeys([KEY]), None)))
+    query = {"conversation_signature": signature("private")}
+    assert client.get("/v1/convai/agents/private/widget", params=query).status_code == 401
 
 
 def test_the_widget_of_an_unknown_agent_is_not_found() -> None:

@@ -59,6 +59,13 @@ def test_without_the_store_the_client_is_told_to_try_later_and_the_operator_why(
     assert "'conv_1' could not be read: PostgreSQL is away" in record.getMessage()
 
 
+def test_the_official_client_is_told_where_feedback_is_taken(absent_url: str) -> None:
+    with client_of(app_of(absent_url, "key_1"), "none of the keys") as client, pytest.raises(ApiError) as refusal:
+        client.conversational_ai.conversations.feedback.create("conv_1", feedback="like")
+    assert (refusal.value.status_code, refusal.value.body["detail"]["status"]) == (404, "not_found")
+    assert "over the WebSocket" in refusal.value.body["detail"]["message"]
+
+
 async def log_a_call(url: str, conversation_id: str) -> None:
     async with aclosing(Database(url)) as database, aclosing(PostgresLog(database)) as log:
         log.start()

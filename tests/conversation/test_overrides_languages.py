@@ -1,5 +1,6 @@
 """Languages and their presets."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,31 @@ def test_a_language_is_the_same_whichever_came_before(languages: list[str]) -> N
     assert set(changed.languages) == {"pt", "en", "es"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "own", "presets", "gets"),
+    [
+        ("pt-BR", "pt", (), "pt"),
+        ("pt", "pt-br", (), "pt-br"),
+        ("PT-br", "pt-br", ("pt",), "pt-br"),
+        ("en-US", "pt", ("en",), "en"),
+        ("en-US", "pt", ("en-GB",), "en-GB"),
+        ("en-US", "pt", ("en-GB", "en", "en-US"), "en-US"),
+        ("en-AU", "pt", ("en-GB", "en", "en-US"), "en"),
+        ("en-AU", "pt", ("en-GB", "en-US"), "en-GB"),
+        ("fr-CA", "pt", ("en",), "fr-CA"),
+    ],
+)
+def test_a_language_of_another_country_is_the_nearest_one(
+    asked: str, own: str, presets: tuple[str, ...], gets: str
+) -> None:
+    said = {tag: {"first_message_translation": {"text": f"I am {tag}."}} for tag in presets}
+    config = {"agent": {"language": own, "first_message": "Oi."}, "language_presets": said}
+    plain = msgspec.convert({"name": "Ana", "conversation_config": config}, Agent)
+    changed = in_language(plain, asked)
+    assert facts(changed)[:2] == (gets, f"I am {gets}." if gets in presets else "Oi.")
+    assert set(changed.languages) == {*plain.languages, gets}
+
+
 def test_what_was_not_set_is_not_set_again() -> None:
     plain = agent(presets={"en": {"overrides": {"agent": {"prompt": {"tool_ids": ["show_map"]}}}}})
     english = in_language(plain, "en")
@@ -55,6 +81,16 @@ def test_a_client_that_asks_for_a_language_gets_its_preset_under_what_else_it_as
     english = apply(plain, {"agent": {"language": "en"}, "tts": {"voice_id": "mine"}})
     assert facts(english) == ("en", "Hi.", "Be brief.", "mine", "Let me see...")
     assert facts(in_language(english, "pt")) == ("pt", "Oi.", "Be brief.", "mine", "")
+
+
+def test_a_client_that_asks_for_a_country_gets_the_preset_of_the_language() -> None:
+    english = apply(agent("agent.language", presets=PRESETS), {"agent": {"language": "en-US"}})
+    assert facts(english) == ("en", "Hi.", "Be brief.", "v-en", "Let me see...")
+    assert english.languages[0] == "en"
+
+
+def test_the_agents_own_language_needs_no_permission_whatever_the_country() -> None:
+    assert apply(agent(presets=PRESETS), {"agent": {"language": "pt-BR"}}) == agent(presets=PRESETS)
 
 
 def test_a_preset_needs_no_permission_but_the_language_does() -> None:

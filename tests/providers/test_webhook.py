@@ -1,6 +1,7 @@
 """Webhook tools against a real HTTP server, which keeps each request as it stood on the wire."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,18 @@ from serve_app.errors import ToolError
 from serve_app.providers.webhook import HttpWebhooks
 from tests.fakes.webhook_server import FakeWebhook, Fault
 from tests.providers.webhook_calls import ENVIRON, TEXT, call, properties, refused, tool, webhooks
+
+SPELLINGS = [
+    'tok/en"+é=',
+    json.dumps('tok/en"+é=')[1:-1],
+    json.dumps('tok/en"+é=', ensure_ascii=False)[1:-1],
+    r"tok\/en\"+\u00e9=",  # PHP
+    "tok%2Fen%22%2B%C3%A9%3D",
+    "tok/en%22%2B%C3%A9%3D",
+    'Bearer tok/en"+é=',
+    "Bearer%20tok%2Fen%22%2B%C3%A9%3D",
+]
+"""Of ODD_KEY, and of its token."""
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +223,18 @@ def test_a_secret_that_is_quoted_back_is_blotted_out(fake: FakeWebhook, status: 
     text = call(echo) if status == 200 else refused(echo)
     assert "s3cret" not in text
     assert '{"bad key":"[secret]"}' in text
+
+
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_so_is_the_token_alone_however_it_is_spelled(fake: FakeWebhook, spelling: str, status: int) -> None:
+    fake.answer = lambda received: Response(f"Bearer token not known: {spelling}.", status)
+    echo = tool(fake.url, request_headers={"x-key": {"secret_id": "ODD_KEY"}})
+    text = call(echo) if status == 200 else refused(echo)
+    assert text.endswith("Bearer token not known: [secret].")
+
+
+def test_short_words_of_a_secret_stay_in_the_answer(fake: FakeWebhook) -> None:
+    fake.answer = lambda received: Response("The v1 Bot says Bearer.")
+    echo = tool(fake.url, request_headers={"x-key": {"secret_id": "SHORT_KEY"}})
+    assert call(echo) == "The v1 Bot says Bearer."

@@ -13,7 +13,7 @@ from serve_app.conversation.tools import WebhookTool
 from serve_app.errors import ToolError
 from serve_app.providers.webhook import HttpWebhooks
 
-ENVIRON = {"SHOP_KEY": "Bearer s3cret-value"}
+ENVIRON = {"SHOP_KEY": "Bearer s3cret-value", "ODD_KEY": 'Bearer tok/en"+é=\n', "SHORT_KEY": "Bearer v1 Bot"}
 TEXT = {"type": "string", "description": "from the model"}
 
 

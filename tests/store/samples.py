@@ -13,7 +13,7 @@ def event(conversation_id: str, sequence: int, kind: str, **data: Any) -> LogEve
 
 def started(conversation_id: str) -> LogEvent:
     formats = {"input_format": "pcm_16000", "output_format": "pcm_16000"}
-    client = {"source": "python_sdk", "version": "2.78.0", "user_id": "u-1"}
+    client = {"source": "python_sdk", "version": "2.78.0", "user_id": "u-1", "authorization_method": "signed_url"}
     return event(conversation_id, 0, "started", agent_id="default", language="pt", **client, **formats)
 
 

@@ -31,6 +31,7 @@ def test_a_finished_call_is_read_back(database_url: str) -> None:
         "termination_reason": "user hung up",
         "error": None,
         "main_language": "pt",
+        "authorization_method": "signed_url",
     }
     assert call["transcript"][1] == {
         "role": "agent",
