@@ -111,10 +111,12 @@ class Gateway:
         except HelloError as e:
             await socket.close(e.close_code, e.message)
             return
-        code = NO_CLOSE_FRAME
-        try:
-            code = await _read(ws, session)
+        code, reading = NO_CLOSE_FRAME, asyncio.create_task(_read(ws, session))
+        try:  # a client that takes nothing never closes either: when its session is over, so is its place
+            await asyncio.wait({reading, self._sessions[session]}, return_when=asyncio.FIRST_COMPLETED)
+            code = reading.result() if reading.done() else code
         finally:  # when the client vanishes, Serve cancels this handler
+            reading.cancel()
             session.detach(code)
 
     async def _start_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:

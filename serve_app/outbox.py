@@ -33,7 +33,7 @@ class _Frame(NamedTuple):
 
 
 class Outbox:
-    """Bounded, for callers that read slowly: of audio the oldest is dropped. `dropped` counts those messages."""
+    """Bounded, for callers that read slowly: of audio the oldest is dropped, and counted in `dropped`."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -48,6 +48,7 @@ class Outbox:
             self._drop_audio(self._audio)  # clients play what comes, also of an answer that is over
         is_audio = isinstance(message, protocol.Audio)
         if is_audio and self._audio >= MOST_AUDIO:
+            self.dropped += 1
             self._drop_audio(1)
         if not is_audio and len(self._frames) - self._audio >= MOST_EVENTS:
             raise Unavailable("the client takes no messages")
@@ -94,7 +95,6 @@ class Outbox:
             if frame.is_audio and count and (kept or not self._leaving):
                 count -= 1
                 self._audio -= 1
-                self.dropped += 1
             else:
                 kept.append(frame)
         self._frames = kept

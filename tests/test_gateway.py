@@ -24,6 +24,7 @@ from tests.fakes.ports import (
     ScriptedTranscriber,
     ScriptedWebhooks,
 )
+from tests.virtual_time import run
 
 PlainGateway: Any = Gateway.func_or_class.__mro__[1]  # as it was written, before Serve wrapped it
 AGENT = Agent("Test", ConversationConfig(Persona(first_message="")))
@@ -81,6 +82,28 @@ def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient) -> N
             third.receive_json()
         assert refusal.value.code == 1013
         assert "try again" in refusal.value.reason
+
+
+def test_a_client_that_takes_nothing_keeps_no_place_when_its_call_is_over(gateway: Any) -> None:
+    """Nor does it close: its handler would wait for ever, and Serve has but so many."""
+    app = gateway.__serve_build_asgi_app__()
+    path, _, query = CONVERSATION.partition("?")
+    scope = {"type": "websocket", "path": path, "query_string": query.encode(), "headers": [], "subprotocols": []}
+
+    async def scenario() -> None:
+        sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        sent.put_nowait({"type": "websocket.connect"})
+        sent.put_nowait({"type": "websocket.receive", "text": '{"type": "conversation_initiation_client_data"}'})
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] != "websocket.accept":
+                await asyncio.Event().wait()
+
+        async with asyncio.timeout(120):
+            await app(scope, sent.get, send)
+        assert gateway._sessions == {}
+
+    run(scenario())
 
 
 def test_a_reason_too_long_for_a_close_frame_is_cut_between_letters() -> None:

@@ -37,8 +37,7 @@ class Allowance:
     """Of one client, from when its socket opened. Both methods raise ClientError, which says what to do."""
 
     def __init__(self, now: float) -> None:
-        self._opened = now
-        self._audio_s = 0.0
+        self._audio_s = Bucket(1.0, AUDIO_AHEAD_S, now)
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, now)
         self._events = Bucket(EVENTS_PER_S, EVENTS_AT_ONCE, now)
         self._characters = Bucket(CHARACTERS_PER_S, CHARACTERS_AT_ONCE, now)
@@ -54,6 +53,5 @@ class Allowance:
 
     def audio(self, seconds: float, now: float) -> None:
         """So much was in it."""
-        self._audio_s += seconds
-        if self._audio_s - (now - self._opened) > AUDIO_AHEAD_S:
+        if not self._audio_s.take(now, seconds):
             raise ClientError("audio comes faster than it can have been spoken: send it in real time")

@@ -34,7 +34,14 @@ def test_a_recording_may_come_in_one_go_if_it_is_short() -> None:
     allowance.audio(AUDIO_AHEAD_S, 0.0)
     with pytest.raises(ClientError, match="real time"):
         allowance.audio(0.02, 0.0)
-    Allowance(0.0).audio(AUDIO_AHEAD_S + 60, 60.0)
+    allowance.audio(0.02, 0.02)
+
+
+def test_silence_saves_nothing_up() -> None:
+    allowance = Allowance(0.0)
+    allowance.audio(AUDIO_AHEAD_S, 600.0)
+    with pytest.raises(ClientError, match="real time"):
+        allowance.audio(0.02, 600.0)
 
 
 @pytest.mark.parametrize(("is_audio", "most"), [(True, MESSAGES_AT_ONCE), (False, EVENTS_AT_ONCE)])
