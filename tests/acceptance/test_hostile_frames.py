@@ -26,11 +26,12 @@ ROUNDS, FRAMES = 2, 10_000  # in each
 AT_ONCE, LENGTH = 40, 100  # connections, frames of each
 REFUSALS = {1000, 1002, 1008, 1013}
 BELOW_US = {1002, 1007, 1009}
-"""What the WebSocket library breaks a connection off with. No error event comes before it, and with 1007 no reason."""
+"""What the WebSocket library breaks a connection off with. No error event comes before it, and with 1007 no reason; and
+since it leaves unread what else has come, the close frame itself may be lost."""
 QUIET_TURNS = 12
 NOTICED_S = 0.3
 """Later than before, in the median, or three times as late, is what a caller would notice."""
-MEMORY_MB = 32
+MEMORY_MB = 40
 """More after the second round than after the first, which shows what memory allocators keep."""
 
 
@@ -53,13 +54,14 @@ def check(end: End) -> None:
     story = f"HOSTILE_SEED={SEED}: {end.close} after {end.messages[-1:]}; sent: {end.attack.culprits}"
     events = [json.loads(message) for message in end.messages if isinstance(message, str)]
     assert len(events) == len(end.messages), f"a binary frame: {story}"
+    breaks = any(frame.fate is Fate.BREAKS for frame in end.attack.frames)
     for number, event in enumerate(events):
         assert (event["type"] == "conversation_initiation_metadata") == (number == 0), story
     if end.close is None:
-        assert end.attack.leave is Leave.VANISHES, story
+        assert breaks or end.attack.leave is Leave.VANISHES, story
     elif end.close.code == HUNG_UP:
         assert end.attack.leave is Leave.HANGS_UP, story
-    elif any(frame.fate is Fate.BREAKS for frame in end.attack.frames):
+    elif breaks:
         assert end.close.code in REFUSALS | BELOW_US, story
     else:
         check_refusal(end, events, story)
@@ -121,10 +123,12 @@ def test_nobody_notices_hostile_clients_and_nothing_stays_behind(server: Server)
     check_latencies(turns)
     assert levels_mb[-1] - levels_mb[0] < MEMORY_MB
     assert logs.complaints() == []
-    assert not [line for line in logs.lines() if SECRET in line]
+    lines = list(logs.lines())
+    assert lines, "the server writes somewhere else by now"
+    assert not [line for line in lines if SECRET in line]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_whatever_comes_is_taken_or_refused_with_a_reason(server: Server, random: Random) -> None:
     """Nearly the same attacks, one at a time, so that hypothesis finds the shortest that does harm."""

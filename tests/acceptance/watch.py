@@ -19,6 +19,8 @@ BETWEEN_TURNS_S = 0.8  # so that something is heard of each answer
 ANSWERED_WITHIN_S = 10.0
 GONE_WITHIN_S = 10.0
 
+COMPLAINTS = ("unexpected", "Traceback", "dropped event")
+
 
 class Turn(NamedTuple):
     """Seconds from typed words until they come back, and until the voice answers them."""
@@ -122,7 +124,7 @@ class Logs:
     def complaints(self) -> list[str]:
         """Of ours: processes of Ray's own complain of each other."""
         ours = [path for path in self._files() if path.parent.name == "serve" or path.name.startswith("worker-")]
-        return [line for path in ours for line in self._new(path) if "unexpected" in line or "Traceback" in line]
+        return [line for path in ours for line in self._new(path) if any(words in line for words in COMPLAINTS)]
 
     def _files(self) -> list[Path]:
         folder = self._server.data_dir
