@@ -219,20 +219,31 @@ class Session:
             arrived, text = await self._inbox.get()
             self._unread -= len(text)
             message = protocol.decode(text)
-            allowance.message(len(text), arrived, is_audio=isinstance(message, protocol.UserAudioChunk))
+            allowance.message(
+                len(text),
+                arrived,
+                is_audio=isinstance(message, protocol.UserAudioChunk),
+                is_turn=isinstance(message, protocol.UserMessage | protocol.MultimodalMessage),
+            )
             if message is None:
                 continue
-            if isinstance(message, protocol.EnclaveSetupConfig):
-                check_enclave(message)
-                continue  # the opening message follows
-            if not self._opened:
-                self._open(message)
-            if isinstance(message, protocol.UserAudioChunk) and not self._conversation.text_only:
-                allowance.audio(self._format.seconds(len(message.user_audio_chunk)), arrived)
-                await self._hear(message.user_audio_chunk, arrived)
-                self._parts.waited(self._now() - arrived)
-            else:
-                self._perform(self._conversation.receive(message, self._now()))
+            try:
+                await self._receive(message, arrived, allowance)
+            except RecursionError as e:
+                raise InvalidMessage("invalid message: nested too deep") from e
+
+    async def _receive(self, message: protocol.ClientMessage, arrived: float, allowance: Allowance) -> None:
+        if isinstance(message, protocol.EnclaveSetupConfig):
+            check_enclave(message)
+            return  # the opening message follows
+        if not self._opened:
+            self._open(message)
+        if isinstance(message, protocol.UserAudioChunk) and not self._conversation.text_only:
+            allowance.audio(self._format.seconds(len(message.user_audio_chunk)), arrived)
+            await self._hear(message.user_audio_chunk, arrived)
+            self._parts.waited(self._now() - arrived)
+        else:
+            self._perform(self._conversation.receive(message, self._now()))
 
     async def _open_in_any_case(self) -> None:
         await asyncio.sleep(WAIT_FOR_INITIATION_S)

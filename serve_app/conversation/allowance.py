@@ -10,6 +10,9 @@ MESSAGES_AT_ONCE = 2000.0
 EVENTS_PER_S = 50.0
 EVENTS_AT_ONCE = 250.0
 """Messages other than audio: each may cost an answer."""
+TURNS_PER_S = 3.0
+TURNS_AT_ONCE = 30.0
+"""Typed messages: the language model is asked for each."""
 CHARACTERS_PER_S = 10_000.0
 CHARACTERS_AT_ONCE = 400_000.0
 """In messages other than audio: all of it is kept, and told to the language model."""
@@ -40,14 +43,17 @@ class Allowance:
         self._audio_s = Bucket(1.0, AUDIO_AHEAD_S, now)
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, now)
         self._events = Bucket(EVENTS_PER_S, EVENTS_AT_ONCE, now)
+        self._turns = Bucket(TURNS_PER_S, TURNS_AT_ONCE, now)
         self._characters = Bucket(CHARACTERS_PER_S, CHARACTERS_AT_ONCE, now)
 
-    def message(self, length: int, now: float, *, is_audio: bool) -> None:
+    def message(self, length: int, now: float, *, is_audio: bool = False, is_turn: bool = False) -> None:
         """One of so many characters came."""
         if not self._messages.take(now):
             raise ClientError(f"too many messages: {MESSAGES_PER_S:.0f} a second are heard; send longer audio chunks")
         if not is_audio and not self._events.take(now):
             raise ClientError(f"too many messages: besides audio, {EVENTS_PER_S:.0f} a second are heard")
+        if is_turn and not self._turns.take(now):
+            raise ClientError(f"too many messages: {TURNS_PER_S:.0f} a second are answered")
         if not is_audio and not self._characters.take(now, length):
             raise ClientError(f"too much text: besides audio, {CHARACTERS_PER_S:.0f} characters a second are read")
 

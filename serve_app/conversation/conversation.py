@@ -359,5 +359,8 @@ class Conversation:
             output_format=config.tts.agent_output_audio_format,
             text_only=self.text_only,
             authorization_method=self._authorization_method,
-            initiation=msgspec.to_builtins(initiation),
+            initiation={
+                "conversation_config_override": msgspec.to_builtins(initiation.conversation_config_override or {}),
+                "dynamic_variables": initiation.dynamic_variables or {},
+            },
         )

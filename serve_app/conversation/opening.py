@@ -8,7 +8,7 @@ import msgspec
 from serve_app.conversation import dynamic_variables, overrides
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.dynamic_variables import Variables
-from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig
+from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig, asks_for_something
 from serve_app.errors import ClientError
 
 _NOT_HERE = ("starting_workflow_node_id", "procedure_ids", "start_procedure_ids", "tool_mock_config")
@@ -35,12 +35,12 @@ def begin(agent: Agent, initiation: ConversationInitiation, system: Variables) -
 
 def not_honoured(initiation: ConversationInitiation) -> list[ClientError]:
     """What the message asks for and there is not: the client is told, and the conversation goes on."""
-    asked = [name for name in _NOT_HERE if getattr(initiation, name)]
+    asked = [name for name in _NOT_HERE if asks_for_something(getattr(initiation, name))]
     asked += [f"conversation_config_override: {path}" for path in initiation.unknown_overrides[:10]]
     return [ClientError(f"{name} is not supported here: it was ignored") for name in asked]
 
 
 def check_enclave(setup: EnclaveSetupConfig) -> None:
     """Raises ClientError if the client brings an agent of its own, or wants to be called back."""
-    if any(getattr(setup, field) for field in setup.__struct_fields__):
+    if any(asks_for_something(getattr(setup, field)) for field in setup.__struct_fields__):
         raise ClientError("enclave_setup_config is not supported here: agents are files of this server. Send it empty")

@@ -16,6 +16,8 @@ from serve_app.errors import HelloError, InvalidMessage
 
 LONGEST_MESSAGE = 1 << 20
 """Characters: more than any honest message has (a second of 48 kHz audio is 128,000 in base64)."""
+LONGEST_EVENT = 250_000
+"""Of any message but audio: what is read costs time, and the others wait for it."""
 LONGEST_TEXT = 100_000
 """Characters of one typed message, context or result: beyond it no language model would take the dialogue for long."""
 
@@ -27,6 +29,14 @@ Name = Annotated[str, Meta(max_length=200)]
 Value = Annotated[str, Meta(max_length=LONGEST_VALUE)] | int | float | bool | None
 EventId = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """What JavaScript, too, holds exactly."""
+
+
+NOTHING = msgspec.Raw(b"null")
+"""Fields that are not honoured are not read further than this: they may be as deep and as wide as JSON allows."""
+
+
+def asks_for_something(raw: msgspec.Raw) -> bool:
+    return bytes(raw).strip() not in (b"null", b"{}", b"[]", b'""', b"false")
 
 
 # ---- client -> server
@@ -114,26 +124,26 @@ class ConversationInitiation(msgspec.Struct, frozen=True):
     source_info: SourceInfo | None = None
     branch_id: Name | None = None
     environment: Name | None = None
-    starting_workflow_node_id: Name | None = None
-    procedure_ids: list[Any] | None = None
-    start_procedure_ids: list[Any] | None = None
-    tool_mock_config: dict[str, Any] | None = None
-    unknown_overrides: tuple[str, ...] = ()
+    starting_workflow_node_id: msgspec.Raw = NOTHING
+    procedure_ids: msgspec.Raw = NOTHING
+    start_procedure_ids: msgspec.Raw = NOTHING
+    tool_mock_config: msgspec.Raw = NOTHING
+    unknown_overrides: Any = ()
     """Not of the wire: paths in conversation_config_override that nobody knows."""
 
 
 class EnclaveSetupConfig(msgspec.Struct, frozen=True):
     """Comes before the opening message of clients in self-hosted mode, who may bring an agent of their own."""
 
-    agent_config_dict: dict[str, Any] | None = None
-    override_agent_config_list: list[Any] | None = None
-    tools_config_list: list[Any] | None = None
-    prompt_knowledge_base: list[Any] | None = None
-    post_call_transcription_webhook_url: str | None = None
-    post_call_audio_webhook_url: str | None = None
-    post_call_transcription_webhook: dict[str, Any] | None = None
-    post_call_audio_webhook: dict[str, Any] | None = None
-    bedrock_inference_profile: str | None = None
+    agent_config_dict: msgspec.Raw = NOTHING
+    override_agent_config_list: msgspec.Raw = NOTHING
+    tools_config_list: msgspec.Raw = NOTHING
+    prompt_knowledge_base: msgspec.Raw = NOTHING
+    post_call_transcription_webhook_url: msgspec.Raw = NOTHING
+    post_call_audio_webhook_url: msgspec.Raw = NOTHING
+    post_call_transcription_webhook: msgspec.Raw = NOTHING
+    post_call_audio_webhook: msgspec.Raw = NOTHING
+    bedrock_inference_profile: msgspec.Raw = NOTHING
 
 
 class Pong(msgspec.Struct, frozen=True):
@@ -244,6 +254,10 @@ def decode(text: str) -> ClientMessage | None:
             return UserAudioChunk(envelope.user_audio_chunk)
         if envelope.type is None:
             raise InvalidMessage('message has neither "type" nor "user_audio_chunk"')
+        if len(text) > LONGEST_EVENT:
+            raise InvalidMessage(
+                f"message too large: {len(text)} characters, the limit is {LONGEST_EVENT} but for audio"
+            )
         decoder = _DECODERS.get(envelope.type)
         message: ClientMessage | None = decoder.decode(text) if decoder else None
         return _with_unknown_overrides(message, text) if isinstance(message, ConversationInitiation) else message

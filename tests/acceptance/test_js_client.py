@@ -302,9 +302,9 @@ def test_a_call_whose_time_is_up(devtools: str, tap: Tap) -> None:
     async def scenario() -> None:
         async with page_client(devtools, driven_microphone=True) as client:
             conversation_id = await client.call("startSession", session(tap, "brief"))
-            error = await client.until("onError")
-            assert "max_duration_seconds" in error.value
-            await client.until("onDisconnect")
+            ended = await client.until("onDisconnect", reason="error")
+            assert ended.value["context"] == {"type": "max_duration_exceeded"}
+            assert "max_duration_seconds" in ended.value["message"]
             assert client.said("agent")[-1] == "Tchau!"
             assert seconds_cut_off(await client.recording(), tap.conversation(conversation_id)) <= 0
 

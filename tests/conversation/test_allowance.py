@@ -8,6 +8,7 @@ from serve_app.conversation.allowance import (
     EVENTS_AT_ONCE,
     EVENTS_PER_S,
     MESSAGES_AT_ONCE,
+    TURNS_AT_ONCE,
     Allowance,
     Bucket,
 )
@@ -51,6 +52,15 @@ def test_a_flood_is_ended(is_audio: bool, most: float) -> None:
         allowance.message(20, 0.0, is_audio=is_audio)
     with pytest.raises(ClientError, match="too many messages"):
         allowance.message(20, 0.0, is_audio=is_audio)
+
+
+def test_each_answer_costs_more_than_its_words() -> None:
+    allowance = Allowance(0.0)
+    for _ in range(int(TURNS_AT_ONCE)):
+        allowance.message(50, 0.0, is_turn=True)
+    with pytest.raises(ClientError, match="answered"):
+        allowance.message(50, 0.1, is_turn=True)
+    allowance.message(50, 0.2)
 
 
 def test_long_texts_are_few() -> None:

@@ -1,6 +1,7 @@
 """Each message that a client may send in a conversation, and what comes of it. Tools have tests of their own."""
 
 import pytest
+from msgspec import Raw
 
 from serve_app.conversation import protocol
 from serve_app.conversation.dialogue import Message
@@ -232,8 +233,8 @@ def test_a_second_opening_changes_nothing() -> None:
     "field", ["starting_workflow_node_id", "procedure_ids", "start_procedure_ids", "tool_mock_config"]
 )
 def test_what_the_opening_asks_for_in_vain_is_told_after_metadata(field: str) -> None:
-    value = {"starting_workflow_node_id": "n", "tool_mock_config": {"a": 1}}.get(field, ["p"])
-    call = Call(agent(GREETING), initiation=ConversationInitiation(**{field: value}))  # type: ignore[arg-type]
+    value = {"starting_workflow_node_id": b'"n"', "tool_mock_config": b'{"a":1}'}.get(field, b'["p"]')
+    call = Call(agent(GREETING), initiation=ConversationInitiation(**{field: Raw(value)}))  # type: ignore[arg-type]
     call.silence(3)
     assert call.outline() == ["metadata", "error", f"agent: {GREETING}", "audio"]
     assert field in call.messages(Error)[0].message

@@ -11,9 +11,9 @@ from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.opening import Opening, begin, check_enclave
-from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig, decode
+from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig, Error, decode
 from serve_app.errors import ClientError, MissingVariable, OverrideError
-from tests.conversation.score import Call, conversation_of
+from tests.conversation.score import Call, agent, conversation_of
 from tests.conversation.toolkit import system
 
 OPEN: dict[str, Any] = {
@@ -231,12 +231,21 @@ def test_our_own_tools_are_filled_in_too() -> None:
 
 def test_an_empty_setup_is_taken() -> None:
     check_enclave(EnclaveSetupConfig())
-    check_enclave(EnclaveSetupConfig({}, [], [], []))
+    check_enclave(EnclaveSetupConfig(*map(msgspec.Raw, (b"{}", b"[]", b"null", b"[]"))))
+
+
+def test_what_is_not_honoured_is_not_read_however_deep_it_is() -> None:
+    deep = '{"x":' * 900 + "1" + "}" * 900
+    opened = decode(f'{{"type":"conversation_initiation_client_data","tool_mock_config":{deep}}}')
+    assert isinstance(opened, ConversationInitiation)
+    call = Call(agent(), initiation=opened)
+    assert "tool_mock_config" in call.messages(Error)[0].message
+    msgspec.json.encode(call.log("started")[0])
 
 
 @pytest.mark.parametrize("field", EnclaveSetupConfig.__struct_fields__)
 def test_an_agent_of_the_clients_own_is_refused(field: str) -> None:
-    setup = EnclaveSetupConfig(**{field: {"a": 1} if field == "agent_config_dict" else [1]})  # type: ignore[arg-type]
+    setup = EnclaveSetupConfig(**{field: msgspec.Raw(b'{"a": 1}')})
     with pytest.raises(ClientError, match="not supported"):
         check_enclave(setup)
 
