@@ -111,7 +111,7 @@ def fitting(random: Random, kind: inspect.Type) -> Any:
         case inspect.IntType(ge=least, le=most) | inspect.FloatType(ge=least, le=most):
             among = [number for number in (0, 1, 9, -1, 2**53) if least is None or number >= least]
             return random.choice([number for number in among if most is None or number <= most])
-        case inspect.AnyType():
+        case inspect.AnyType() | inspect.RawType():
             return random.choice([None, 7, "12:00", {"hours": [12, None]}])
     raise TypeError(f"no values of {kind}")
 
