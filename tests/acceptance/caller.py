@@ -43,7 +43,8 @@ class Microphone(AudioInterface):
 
     def stop(self) -> None:
         self._stopped.set()
-        self._thread.join(5)
+        if threading.current_thread() is not self._thread:  # the SDK stops us from here when its socket is closed
+            self._thread.join(5)
 
     def output(self, audio: bytes) -> None:
         self.heard.append((time.monotonic(), audio))
