@@ -15,7 +15,7 @@ from deployments.tts import RemoteSpeaker, TtsProxy
 from deployments.turn_rules import TurnRules
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
-from serve_app.access import Access
+from serve_app.access import STORE_ANSWERS_WITHIN_S, Access
 from serve_app.agent_files import load_agents
 from serve_app.api import agents as agents_api
 from serve_app.api import conversations, signed_urls
@@ -26,7 +26,7 @@ from serve_app.gateway import Composition, Gateway
 from serve_app.observability.metrics import FrameWaits, LoopLag
 from serve_app.ports import LanguageModel, Transcriber
 from serve_app.providers.chat import ChatModel
-from serve_app.providers.custom_llm import AgentModels
+from serve_app.providers.custom_llm import NO_KEY, AgentModels
 from serve_app.providers.groq_stt import GroqTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.providers.webhook import HttpWebhooks
@@ -36,8 +36,6 @@ from serve_app.signatures import Signatures
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
-
-STORE_ANSWERS_WITHIN_S = 1.0
 
 
 class Arguments(BaseModel):
@@ -129,7 +127,7 @@ def choose_transcriber(settings: Settings, whisper: DeploymentHandle[Any]) -> Tr
 def choose_model(settings: Settings) -> LanguageModel:
     """Groq's key goes to Groq alone: another LLM_BASE_URL gets LLM_API_KEY or none."""
     if settings.llm_base_url:
-        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
+        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else NO_KEY
         return ChatModel(settings.llm_base_url, key, settings.llm_model)
     if secret := settings.llm_api_key or settings.groq_api_key:
         groq = f"{settings.groq_base_url.rstrip('/')}/openai/v1"

@@ -58,7 +58,7 @@ LONGEST_BACKLOG = 4 * protocol.LONGEST_MESSAGE
 MESSAGES_AT_ONCE = 20
 """Messages taken in before others get the event loop."""
 FRAMES_AT_ONCE = 10
-"""Audio frames judged before others get the event loop: up to 3 ms of work while somebody speaks."""
+"""Audio frames judged, in whichever messages they came, before others get the event loop: 1-2 ms of work."""
 FRAME_S = FRAME_SAMPLES / RATE
 JUDGE_WINDOW = 8 * RATE
 JUDGE_BUDGET_S = 0.150

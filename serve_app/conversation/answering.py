@@ -292,9 +292,9 @@ class Answering:
         if self._writing:
             self._writing.close()
         self._due = None  # each tool has a time of its own
-        before = reply.rounds[-1].end if reply.rounds else 0
+        before = reply.last_use_at
         self._toolbox.use(reply, reply.calls, now)
-        self._take_after_identity()
+        self._follow_identity()
         tools = [use.tool for use in reply.rounds[-1].uses if use.tool]
         if any(tool.interruption_mode == "disable_during_tool_and_turn" for tool in tools):
             reply.protected = True
@@ -302,7 +302,7 @@ class Answering:
         if forced and said == before and reply.pending and not self._text_only:
             self._fill(reply, now)
 
-    def _take_after_identity(self) -> None:
+    def _follow_identity(self) -> None:
         """A tool may have put another agent in its place."""
         self.dialogue.prompt = self._identity.prompt
         self._patience.adopt(self._identity.agent.conversation_config.turn)
@@ -382,8 +382,8 @@ class Answering:
         self._patience.quiet_from(now)
         if reply.silent:
             self._patience.wait()
-        if reply.last_use:
-            self._toolbox.hang_up(reply.last_use, now)
+        if reply.hanging_up:
+            self._toolbox.hang_up(reply.hanging_up, now)
         if reply.ends:
             self._out.do(End(reply.ends))
 

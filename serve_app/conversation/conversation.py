@@ -144,22 +144,19 @@ class Conversation:
         self._score(frame)
         if decisions := self._turns.frame(frame, now, behind_s):
             self._decided(decisions, now)
-        elif self._scores:
+        elif self._scores:  # else a score has just been sent
             return _NOTHING
         return self.answering.done()
 
     # ---- recogniser and judge
 
-    def recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
-        return self._recognised(recognition, transcript, now)
-
     def recognition_failed(self, recognition: int, error: HelloError, now: float) -> Actions:
         if recognition == self._turns.recognition:
             self._out.log_error(error)
             self._turns.owe()
-        return self._recognised(recognition, Transcript("", self._identity.language, 0.0), now)
+        return self.recognised(recognition, Transcript("", self._identity.language, 0.0), now)
 
-    def _recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
+    def recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
         if recognition == self._turns.recognition:
             self._transcript = transcript
             self._metrics = TurnMetrics(transcript=now)

@@ -1,7 +1,6 @@
 """Who answers: the agent as this caller gets it. A tool may change its language, or put another agent in its place."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from serve_app.conversation import dynamic_variables, overrides
 from serve_app.conversation.agent import Agent, Voice
@@ -74,9 +73,3 @@ class Identity:
         specs = [spec(tool, self.agent.languages) for tool in self.tools.values()] if tools else []
         prompt = self.agent.conversation_config.agent.prompt
         return ModelRequest(messages, self.language, prompt, specs, self._extra_body)
-
-
-def text_of(arguments: Mapping[str, Any], name: str) -> str:
-    """A text among the arguments that a model wrote; empty for anything else."""
-    value = arguments.get(name)
-    return value.strip() if isinstance(value, str) else ""

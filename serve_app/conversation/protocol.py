@@ -114,7 +114,8 @@ class SourceInfo(msgspec.Struct, frozen=True):
 
 
 class ConversationInitiation(msgspec.Struct, frozen=True):
-    """The client's opening message. What is not honoured here (see docs/protocol.md) is refused unless it is empty."""
+    """The client's opening message. What is not honoured here is answered with an error unless it is empty;
+    `branch_id` and `environment` are ignored, since an agent has one version here (docs/protocol.md)."""
 
     conversation_config_override: ConfigOverride | None = None
     custom_llm_extra_body: dict[str, Any] | None = None

@@ -42,7 +42,7 @@ class Reply:
         self.silent = False  # the agent skips its turn
         self.closing = False  # what was said is all: the model is not asked again
         self.ends: HelloError | None = None  # with which the call is over once it was heard
-        self.last_use: ToolUse | None = None  # of end_call: its outcome is told then
+        self.hanging_up: ToolUse | None = None  # the use of end_call: its outcome is told then
         self.calls: list[ToolCall] = []  # of the generation under way
         self.rounds: list[Round] = []
         self.reasoning = ""
@@ -79,10 +79,15 @@ class Reply:
         return self._fresh
 
     @property
+    def last_use_at(self) -> int:
+        """Where in the answer tools were used last."""
+        return self.rounds[-1].end if self.rounds else 0
+
+    @property
     def pending(self) -> list[ToolUse]:
         """Calls whose outcome is waited for."""
         last = self.rounds[-1].pending if self.rounds else []
-        return [use for use in last if use is not self.last_use]
+        return [use for use in last if use is not self.hanging_up]
 
     @property
     def said_it_all(self) -> bool:
@@ -138,7 +143,7 @@ class Reply:
         self._fresh = True
 
     def call_tools(self, uses: list[ToolUse], now: float) -> None:
-        start = self.rounds[-1].end if self.rounds else 0
+        start = self.last_use_at
         self.busy_since = self.busy_since if self.rounds else now
         self.rounds.append(Round(start, len(self._phrasing.answer), uses))
         self.using_tools, self.calls = True, []
@@ -199,7 +204,7 @@ class Reply:
         """The answer as the dialogue keeps it: what was heard of it (None: all there is), and the tools it used."""
         answer = self._phrasing.answer if heard is None else heard
         messages = [message for r in self.rounds for message in r.messages(answer[r.start : r.end].strip())]
-        rest = answer[self.rounds[-1].end if self.rounds else 0 :].strip()
+        rest = answer[self.last_use_at :].strip()
         return [*messages, Message("assistant", rest)] if rest else messages
 
     def _close_if_asked(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.tools import Tool, ToolCall
+from serve_app.conversation.tools import Tool, ToolCall, kind
 
 LONGEST_RESULT = 32_000
 """Characters of a result that the model is told."""
@@ -44,6 +44,11 @@ class ToolUse:
         self.started = now
         self.due = float("inf")
         self.outcome: Outcome | None = None
+
+    @property
+    def tool_type(self) -> str:
+        """ElevenLabs' name for it."""
+        return kind(self.tool) if self.tool else "unknown"
 
 
 class Round:

@@ -6,7 +6,7 @@ from typing import Any
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import CallWebhook
 from serve_app.conversation.dynamic_variables import Variables
-from serve_app.conversation.identity import Identity, text_of
+from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.reply import Reply
@@ -23,7 +23,7 @@ from serve_app.conversation.tools import (
     WebhookTool,
     arguments,
     decoded,
-    kind,
+    text_of,
 )
 from serve_app.errors import Finished, ToolError
 
@@ -75,7 +75,7 @@ class Toolbox:
 
     def _settle(self, use: ToolUse, outcome: Outcome, now: float, *, tell: bool) -> None:
         use.outcome = outcome
-        call, tool_type = use.call, kind(use.tool) if use.tool else "unknown"
+        call = use.call
         flags = (outcome.is_error, outcome.is_called)
         self._out.log(
             "tool_result",
@@ -87,21 +87,20 @@ class Toolbox:
             latency_secs=round(now - use.started, 3),
         )
         if tell:
-            told = (call.name, call.id, tool_type, self._out.new_id(), *flags)
+            told = (call.name, call.id, use.tool_type, self._out.new_id(), *flags)
             self._out.send(protocol.AgentToolResponse(*told))
             self._out.send(protocol.AgentToolResponseFullPayload(*told, outcome.told, outcome.truncated))
 
     def _begin(self, reply: Reply, use: ToolUse, variables: Variables, now: float) -> None:
         call, tool = use.call, use.tool
-        tool_type = kind(tool) if tool else "unknown"
-        event_id = self._out.send_with_id(lambda i: protocol.AgentToolRequest(call.name, call.id, tool_type, i))
+        event_id = self._out.send_with_id(lambda i: protocol.AgentToolRequest(call.name, call.id, use.tool_type, i))
         self._out.log(
             "tool_call",
             event_id=event_id,
             turn=reply.id,
             tool_call_id=call.id,
             tool_name=call.name,
-            type=tool_type,
+            type=use.tool_type,
             params_as_json=call.arguments,
             time_in_call_secs=self._out.time_in_call(now),
         )
@@ -148,10 +147,10 @@ class Toolbox:
         self.settle(use, Outcome(told), now)
 
     def _end_call(self, reply: Reply, use: ToolUse, given: Mapping[str, Any], now: float) -> None:
-        if reply.last_use:
+        if reply.hanging_up:
             raise ToolError("the call is ending already")
         reply.ends = Finished("the agent ended the call")
-        reply.last_use = use
+        reply.hanging_up = use
         if reply.mute:
             reply.utter(text_of(given, "message") or line("goodbye", reply.language), now)
 

@@ -232,6 +232,12 @@ def decoded(written: str) -> dict[str, Any]:
         raise ToolError("invalid arguments: not a JSON object") from e
 
 
+def text_of(arguments: Mapping[str, Any], name: str) -> str:
+    """A text among the arguments that a model wrote; empty for anything else."""
+    value = arguments.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
 def _schema(properties: Mapping[str, Property], required: Sequence[str]) -> dict[str, Any]:
     """The part of a schema that is the model's to fill in."""
     shown = {name: _property_schema(prop) for name, prop in properties.items() if prop.from_model}

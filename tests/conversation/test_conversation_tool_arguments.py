@@ -1,8 +1,6 @@
 """Calls in which the model uses tools: what it may set, and what it is told when it got that wrong."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -12,29 +10,19 @@ from serve_app.conversation.protocol import (
     ConversationInitiation,
 )
 from serve_app.conversation.tools import ToolCall
-from tests.conversation.score import Call, Piece, conversation_of
+from tests.conversation.score import conversation_of
 from tests.conversation.toolkit import (
+    DOOR,
+    READY,
     answers,
+    asked,
     asks,
     client,
-    equipped,
     outcomes,
     results,
-    script,
     taking,
     webhook,
 )
-
-READY = ["Pronto."]
-DOOR = taking(porta={"type": "string", "description": "Qual porta"})
-
-
-def asked(*generations: Sequence[Piece], tool: Any = None, **parts: Any) -> Call:
-    """The user has typed; the model has answered with the first of these, and used `tool`, which is waited for."""
-    call = Call(equipped(tool or client()), model=script(*generations), **parts)
-    call.types("abre a porta")
-    call.silence(0.5)
-    return call
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """Calls in which the model uses tools: what is said before and between, and when they run."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from serve_app.conversation.answering import MOST_ROUNDS
@@ -14,28 +11,17 @@ from serve_app.conversation.protocol import (
     ClientToolCall,
     UserTranscript,
 )
-from tests.conversation.score import Call, Piece, conversation_of
+from tests.conversation.score import Call, conversation_of
 from tests.conversation.toolkit import (
+    READY,
     TOOL_EVENTS,
     answers,
+    asked,
     asks,
     client,
     equipped,
     script,
-    taking,
 )
-
-READY = ["Pronto."]
-DOOR = taking(porta={"type": "string", "description": "Qual porta"})
-
-
-def asked(*generations: Sequence[Piece], tool: Any = None, **parts: Any) -> Call:
-    """The user has typed; the model has answered with the first of these, and used `tool`, which is waited for."""
-    call = Call(equipped(tool or client()), model=script(*generations), **parts)
-    call.types("abre a porta")
-    call.silence(0.5)
-    return call
-
 
 # ---- text and rounds
 

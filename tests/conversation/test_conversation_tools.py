@@ -1,8 +1,5 @@
 """Calls in which the model uses tools: what client and webhook get, and what the model is told of them."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
 from serve_app.conversation.dialogue import Message
@@ -18,29 +15,19 @@ from serve_app.conversation.tool_use import LONGEST_RESULT, Outcome
 from serve_app.conversation.toolbox import SENT, SLACK_S
 from tests.conversation.score import EVENTS, Call, Piece, conversation_of
 from tests.conversation.toolkit import (
+    DOOR,
+    READY,
     TOOL_EVENTS,
     answers,
+    asked,
     asks,
     client,
     equipped,
     outcomes,
     results,
     script,
-    taking,
     webhook,
 )
-
-READY = ["Pronto."]
-DOOR = taking(porta={"type": "string", "description": "Qual porta"})
-
-
-def asked(*generations: Sequence[Piece], tool: Any = None, **parts: Any) -> Call:
-    """The user has typed; the model has answered with the first of these, and used `tool`, which is waited for."""
-    call = Call(equipped(tool or client()), model=script(*generations), **parts)
-    call.types("abre a porta")
-    call.silence(0.5)
-    return call
-
 
 # ---- the client's tools
 

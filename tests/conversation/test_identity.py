@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.identity import Identity, text_of
+from serve_app.conversation.identity import Identity
 from serve_app.conversation.opening import begin
 from serve_app.conversation.protocol import ConversationInitiation
 from serve_app.conversation.tools import AgentTransfer
@@ -176,8 +176,3 @@ def test_a_request_is_made_as_this_agent() -> None:
     identity = ana(nome="Eva")
     request = identity.request([], tools=True)
     assert (request.language, request.prompt.prompt, request.extra_body) == ("pt", "Seja breve, Eva.", {})
-
-
-@pytest.mark.parametrize(("arguments", "text"), [({"x": " a "}, "a"), ({"x": 5}, ""), ({"x": None}, ""), ({}, "")])
-def test_a_text_argument_is_a_text(arguments: dict[str, Any], text: str) -> None:
-    assert text_of(arguments, "x") == text

@@ -200,7 +200,7 @@ def test_the_end_of_the_call_is_told_later() -> None:
     actions = bench.use(asks("end_call", "a"))
     assert not [m for m in messages(actions) if isinstance(m, AgentToolResponse)]
     assert isinstance(bench.reply.ends, Finished)
-    assert bench.reply.last_use is not None
+    assert bench.reply.hanging_up is not None
     assert bench.pending() == [], "nothing waits for it"
 
 

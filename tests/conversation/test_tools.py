@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.conversation import tools
-from serve_app.conversation.tools import ClientTool, SystemTool, WebhookTool
+from serve_app.conversation.tools import ClientTool, SystemTool, WebhookTool, text_of
 from serve_app.errors import ToolError
 
 TEXT = {"type": "string", "description": "said by the caller"}
@@ -288,3 +288,8 @@ def check(prop: dict[str, Any], value: Any, *, there: bool) -> None:
             assert value.keys() <= prop["properties"].keys()
             for name, inner in prop["properties"].items():
                 check(inner, value.get(name), there=name in value)
+
+
+@pytest.mark.parametrize(("arguments", "text"), [({"x": " a "}, "a"), ({"x": 5}, ""), ({"x": None}, ""), ({}, "")])
+def test_a_text_argument_is_a_text(arguments: dict[str, Any], text: str) -> None:
+    assert text_of(arguments, "x") == text

@@ -76,3 +76,15 @@ def outcomes(call: Call) -> list[tuple[str, bool, bool]]:
 def results(messages: Sequence[Message]) -> dict[str, str]:
     """What the model is told came of its calls, by their ids."""
     return {message.tool_call_id: message.content for message in messages if message.role == "tool"}
+
+
+READY: list[Piece] = ["Pronto."]
+DOOR = taking(porta={"type": "string", "description": "Qual porta"})
+
+
+def asked(*generations: Sequence[Piece], tool: Any = None, **parts: Any) -> Call:
+    """The user has typed; the model has answered with the first of these, and used `tool`, which is waited for."""
+    call = Call(equipped(tool or client()), model=script(*generations), **parts)
+    call.types("abre a porta")
+    call.silence(0.5)
+    return call
