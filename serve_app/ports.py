@@ -12,6 +12,7 @@ from serve_app.conversation.agent import Voice
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message, Transcript
 from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import Alignment, SpeechChunk
 from serve_app.conversation.tools import ToolCall, ToolSpec, WebhookTool
@@ -19,6 +20,7 @@ from serve_app.conversation.tools import ToolCall, ToolSpec, WebhookTool
 __all__ = [
     "Alignment",
     "ConversationLog",
+    "Fallback",
     "Judgement",
     "LanguageModel",
     "LogEvent",
@@ -47,18 +49,23 @@ class Transcriber(Protocol):
 
 
 class Speaker(Protocol):
-    def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
+    def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
         """Speak one clause in the voice's own format ("pcm_16000", "ulaw_8000", ...), in chunks of any length, as they
-        are ready.
+        are ready. A Fallback among them: another engine goes on from here.
 
         Closing the iterator (aclose) stops the synthesis. Raises SpeechError.
         """
         ...
 
+    async def warm(self, *, language: str, voice: Voice) -> None:
+        """A call with this voice begins: get ready to speak. Returns when that is begun; never raises."""
+        ...
+
 
 class LanguageModel(Protocol):
-    def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning, None]:
-        """Stream the answer: text in pieces of any length, each tool call whole. Closing the iterator cancels it.
+    def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning | Fallback, None]:
+        """Stream the answer: text in pieces of any length, each tool call whole. Closing the iterator cancels it. A
+        Fallback among them: another model goes on from here.
 
         Raises LanguageModelError, also for an answer with neither text nor a call.
         """

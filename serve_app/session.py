@@ -41,6 +41,7 @@ from serve_app.errors import ClientError, Finished, HelloError, InvalidMessage, 
 from serve_app.outbox import Outbox, Socket
 from serve_app.ports import (
     ConversationLog,
+    Fallback,
     LanguageModel,
     LogEvent,
     Reasoning,
@@ -349,6 +350,8 @@ class Session:
             async with aclosing(self._parts.model.reply(action.request)) as pieces:
                 async for piece in pieces:
                     match piece:
+                        case Fallback():
+                            actions = answering.fell_back(action.reply, piece, self._now())
                         case ToolCall():
                             actions = answering.called(action.reply, piece, self._now())
                         case Reasoning(text):
@@ -376,7 +379,10 @@ class Session:
         try:
             async with aclosing(speech) as chunks:
                 async for chunk in chunks:
-                    self._perform(answering.spoken(action.reply, action.clause, chunk, self._now()))
+                    if isinstance(chunk, Fallback):
+                        self._perform(answering.fell_back(action.reply, chunk, self._now()))
+                    else:
+                        self._perform(answering.spoken(action.reply, action.clause, chunk, self._now()))
         except ProviderError as e:
             self._warn(e)
             self._perform(answering.speech_failed(action.reply, action.clause, e, self._now()))

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Speak, Stop, Think
 from serve_app.conversation.dialogue import Dialogue, Message
+from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.outgoing import Outgoing
@@ -70,6 +71,12 @@ class Answering:
         if reply := self._current(reply_id):
             reply.reasoning += text
             self._written(reply)
+        return self.done()
+
+    def fell_back(self, reply_id: int, fallback: Fallback, now: float) -> Actions:
+        """Another model or voice goes on in the place of one that failed."""
+        if self._current(reply_id):
+            self._out.log_fallback(fallback)
         return self.done()
 
     def called(self, reply_id: int, call: ToolCall, now: float) -> Actions:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.tools import ToolCall
 
 
@@ -20,11 +21,15 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """What was heard. `text` is empty when nothing was said; `confidence` is 0..1; `language` is ISO 639-1."""
+    """What was heard. `text` is empty when nothing was said; `confidence` is 0..1; `language` is ISO 639-1.
+
+    `fallbacks`: the recognisers that failed or were late before this one.
+    """
 
     text: str
     language: str
     confidence: float
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 LONGEST_TURN = 20_000

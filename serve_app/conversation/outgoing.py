@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Action, Actions, End, Log, Send
+from serve_app.conversation.fallback import Fallback
 from serve_app.errors import HelloError
 
 
@@ -50,6 +53,9 @@ class Outgoing:
 
     def log_error(self, error: HelloError) -> None:
         self.log("error", code=error.close_code, error_type=error.error_type, message=error.message)
+
+    def log_fallback(self, fallback: Fallback) -> None:
+        self.log("fallback", **msgspec.structs.asdict(fallback))
 
     def time_in_call(self, now: float) -> float:
         return round(now - self.opened, 3)

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from ray.util.metrics import Histogram
+from ray.util.metrics import Gauge, Histogram
+
+from serve_app.conversation.breaker import State
 
 BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]
 LAG_EVERY_S = 0.05
@@ -39,3 +41,17 @@ class LoopLag:
             due = clock() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
             self._histogram.observe(max(0.0, clock() - due) * 1000)
+
+
+class BreakerStates:
+    """Which providers are left alone: a Breaker's `on_change`."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge(
+            "hello_breaker_state",
+            description="0: the provider is used; 1: it is being tried; 2: it failed, and is left alone.",
+            tag_keys=("provider",),
+        )
+
+    def __call__(self, name: str, state: State) -> None:
+        self._gauge.set(state.value, tags={"provider": name})

@@ -10,7 +10,7 @@ from httpx2 import InvalidURL
 from serve_app.conversation.agent import CustomLlm
 from serve_app.conversation.tools import Secret
 from serve_app.errors import LanguageModelError
-from serve_app.ports import LanguageModel, ModelRequest, Reasoning, ToolCall
+from serve_app.ports import Fallback, LanguageModel, ModelRequest, Reasoning, ToolCall
 from serve_app.providers.chat import ChatModel
 
 NO_KEY = "none"
@@ -30,7 +30,7 @@ class AgentModels:
         self._endpoints: dict[bytes, ChatModel] = {}
         self._opening = asyncio.Lock()
 
-    async def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning, None]:
+    async def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning | Fallback, None]:
         """Stream the answer. Raises LanguageModelError, also for a secret that is not in the environment."""
         custom = request.prompt.custom_llm
         model = await self._endpoint(custom) if custom else self._default
