@@ -1,263 +1,196 @@
-"""ElevenLabs' voices, over the `stream-input` WebSocket of their text-to-speech API.
-
-https://elevenlabs.io/docs/api-reference/text-to-speech/v-1-text-to-speech-voice-id-stream-input
-"""
+"""ElevenLabs' voices. There are three ways to them, tried in the order of their latency."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlencode
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol, Self
 
-import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.protocol import State
-
+from deployments.elevenlabs_generations import Generations
+from deployments.elevenlabs_http import HttpStream
+from deployments.elevenlabs_pool import ContextPool
+from deployments.elevenlabs_stream import SocketPerClause
+from deployments.elevenlabs_wire import DEFAULT_MODEL, Account, KeyRefused, Opening
+from serve_app.conversation.breaker import Breaker, State
 from serve_app.errors import ConfigurationError, SpeechError
-from serve_app.ports import Alignment, SpeechChunk, Voice
+from serve_app.ports import Fallback, SpeechChunk, Voice
 
 DEFAULT_BASE_URL = "https://api.elevenlabs.io"
-DEFAULT_MODEL = "eleven_flash_v2_5"
 
-FIRST_AUDIO_S = 3.0  # from the request to the first audio, the handshake included
-AUDIO_GAP_S = 3.0  # between two pieces of audio
-CLOSE_S = 1.0
-MAX_MESSAGE_BYTES = 1 << 24
+FIRST_AUDIO_S = 0.85
+"""From the request to the first audio, whatever is tried for it."""
+AUDIO_GAP_S = 0.85
+"""Between two pieces. Both are a little less than what whoever asks us waits: then we know that it was our fault."""
 
-INACTIVITY_S = 20  # ElevenLabs closes a socket that has had no text for so long (its default),
-SPARE_AGE_S = 15.0  # so a spare one is replaced before that,
-SPARE_USE_S = 60.0  # and no longer once its voice has been silent for this long
+PROBE_S = 0.5
+"""A way that has failed and is tried again has only so much of the first audio's time: if it stalls, the next way can
+still be in time.
+"""
 
-# At DEBUG, websockets writes headers and frames: the key and what is said. Those never enter a log.
-_socket_log = logging.getLogger(f"{__name__}.socket")
-_socket_log.setLevel(logging.INFO)
+OnChange = Callable[[str, State], None]
+
+
+class Way(Protocol):
+    """`speak` is not bound in time: who listens is."""
+
+    @property
+    def name(self) -> str: ...
+
+    def speak(self, text: str, opening: Opening) -> AsyncGenerator[SpeechChunk, None]: ...
+
+    async def aclose(self) -> None: ...
 
 
 class ElevenLabsVoice:
-    """Speaks with ElevenLabs: one socket per clause, opened before it is needed, closed with the clause.
+    """Speaks with ElevenLabs over `multi-stream-input`; when that fails, over `stream-input`, and then over HTTP.
 
-    The audio is asked for in the caller's format, so nothing is resampled here.
+    One a process, since `generations` is how many clauses its key may have spoken at once: who comes beyond waits,
+    and has no more time for that than for anything else. `on_change` is told of each way's breaker.
     """
 
-    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"ELEVENLABS_BASE_URL must begin with http:// or https://, not {base_url!r}")
-        self._socket_url = "ws" + base_url.removeprefix("http").rstrip("/")
-        self._headers = {"xi-api-key": api_key}
-        self._spares = _Spares(self._open)
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str = DEFAULT_BASE_URL,
+        *,
+        generations: int = 10,
+        on_change: OnChange = lambda name, state: None,
+    ) -> None:
+        """Raises ConfigurationError."""
+        account = Account(api_key, base_url)
+        self._generations = Generations(generations)
+        self._pool = ContextPool(account, self._generations)
+        ways: tuple[Way, ...] = (self._pool, SocketPerClause(account), HttpStream(account))
+        self._links = [_Link(way, on_change) for way in ways]
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Raises ConfigurationError without a key."""
+    def from_environment(cls, environ: Mapping[str, str], on_change: OnChange = lambda name, state: None) -> Self:
+        """Raises ConfigurationError, also without a key."""
         api_key = environ.get("ELEVENLABS_API_KEY")
         if not api_key:
             raise ConfigurationError("the voice of ElevenLabs needs ELEVENLABS_API_KEY")
-        return cls(api_key, environ.get("ELEVENLABS_BASE_URL") or DEFAULT_BASE_URL)
+        return cls(api_key, environ.get("ELEVENLABS_BASE_URL") or DEFAULT_BASE_URL, on_change=on_change)
+
+    @property
+    def generations(self) -> int:
+        """Most clauses in flight at once; may be set at any time."""
+        return self._generations.most
+
+    @generations.setter
+    def generations(self, most: int) -> None:
+        self._generations.most = most
+
+    @property
+    def sockets(self) -> int:
+        """Open in the pool, idle ones included."""
+        return self._pool.sockets
 
     def describe(self) -> str:
         return f"ElevenLabs {DEFAULT_MODEL}"
 
-    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
-        """See `serve_app.ports.Speaker`. The alignment includes the space that ends every clause on this wire."""
+    async def warm(self, *, language: str, voice: Voice) -> None:
+        """See `serve_app.ports.Speaker`."""
+        self._pool.warm(Opening(language, voice))
+
+    async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
+        """See `serve_app.ports.Speaker`. The alignment includes the space that ends a clause on a socket.
+
+        Another way is tried only before the first audio, and has what is left of the first one's time. A key that is
+        refused is refused on every way.
+        """
         if not any(map(str.isalnum, text)):
             return  # nothing to say, and no audio would count as a failure
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + FIRST_AUDIO_S
-        async with _answered_by(deadline):
-            socket = await self._spares.take(_Opening(language, voice))
+        deadline = _now() + FIRST_AUDIO_S
+        opening = Opening(language, voice)
+        failures: list[tuple[str, str]] = []  # who, and why
+        async with self._generation(deadline):
+            for link in self._links:
+                if not link.admits():
+                    failures.append((link.title, "it kept failing, and is left alone for now"))
+                    continue
+                if failures:
+                    yield Fallback("tts", *failures[-1], link.title)
+                try:
+                    async with aclosing(link.speak(text, opening, deadline)) as speech:
+                        async for chunk in speech:
+                            yield chunk
+                    return
+                except _AtOnce as e:
+                    failures.append((link.title, e.message))
+        raise SpeechError(failures[-1][1])
+
+    async def aclose(self) -> None:
+        """Close every connection. Nothing may be spoken afterwards."""
+        for link in self._links:
+            await link.aclose()
+
+    @asynccontextmanager
+    async def _generation(self, deadline: float) -> AsyncIterator[None]:
         try:
-            async with _answered_by(deadline):
-                await _send(socket, {"text": f"{text.rstrip()} ", "flush": True}, {"text": ""})
-            heard = False
-            while True:
-                async with _answered_by(deadline):
-                    reply = _decode_reply(await socket.recv())
-                if reply.audio:
-                    heard = True
-                    yield SpeechChunk(reply.audio, reply.timing.as_alignment() if reply.timing else None)
-                    deadline = clock() + AUDIO_GAP_S
-                if reply.is_final:
-                    break
+            async with asyncio.timeout_at(deadline):
+                await self._generations.begin()
+        except TimeoutError as e:
+            raise SpeechError("ElevenLabs is speaking as many clauses as it may at once") from e
+        try:
+            yield
+        finally:
+            self._generations.end()
+
+
+class _AtOnce(SpeechError):
+    """It failed without audio, and soon enough to try another way."""
+
+
+class _Link:
+    """A way, and whether to take it."""
+
+    def __init__(self, way: Way, on_change: OnChange) -> None:
+        self.title = f"ElevenLabs {way.name}"
+        self._way = way
+        self._breaker = Breaker(self.title.lower(), on_change)
+
+    def admits(self) -> bool:
+        return self._breaker.admits(_now())
+
+    async def speak(self, text: str, opening: Opening, deadline: float) -> AsyncGenerator[SpeechChunk, None]:
+        """Once admitted. The first audio must come by `deadline` (loop time), each further piece within AUDIO_GAP_S
+        after it was asked for. Raises SpeechError.
+        """
+        report = self._breaker.abandoned
+        heard = False
+        due = min(deadline, _now() + PROBE_S) if self._breaker.state is State.HALF_OPEN else deadline
+        try:
+            async with aclosing(self._way.speak(text, opening)) as speech:
+                while chunk := await _by(due, speech):
+                    heard, report = True, self._breaker.succeeded
+                    yield chunk
+                    due = _now() + AUDIO_GAP_S
             if not heard:
                 raise SpeechError("ElevenLabs answered without audio")
+        except KeyRefused:
+            raise  # it says nothing of the way
+        except SpeechError as e:
+            report = self._failed
+            if heard or _now() >= deadline:
+                raise
+            raise _AtOnce(e.message) from e
         finally:
-            self._spares.close(socket)
+            report()
 
     async def aclose(self) -> None:
-        await self._spares.aclose()
+        await self._way.aclose()
 
-    def _url(self, language: str, voice: Voice) -> str:
-        query = {
-            "model_id": voice.model_id or DEFAULT_MODEL,
-            "output_format": voice.agent_output_audio_format,
-            "auto_mode": "true",
-            "sync_alignment": "true",
-            "inactivity_timeout": INACTIVITY_S,
-        }
-        if language:
-            query["language_code"] = language.lower().partition("-")[0]
-        path = f"/v1/text-to-speech/{quote(voice.voice_id, safe='')}/stream-input"
-        return f"{self._socket_url}{path}?{urlencode(query)}"
-
-    async def _open(self, opening: "_Opening") -> ClientConnection:
-        """Connect, and send what every clause begins with, so that ElevenLabs gets the voice ready."""
-        socket = await _Connect(
-            self._url(*opening),
-            additional_headers=self._headers,
-            open_timeout=FIRST_AUDIO_S,
-            close_timeout=CLOSE_S,
-            max_size=MAX_MESSAGE_BYTES,
-            compression=None,  # base64 of audio gains nothing worth its time
-            logger=_socket_log,
-        )
-        voice = opening.voice
-        settings = {"stability": voice.stability, "similarity_boost": voice.similarity_boost, "speed": voice.speed}
-        await _send(socket, {"text": " ", "voice_settings": settings})
-        return socket
+    def _failed(self) -> None:
+        self._breaker.failed(_now())
 
 
-class _Opening(NamedTuple):
-    """What a socket is opened for. Its address and its first message are made of this and of nothing else."""
-
-    language: str
-    voice: Voice
-
-
-async def _send(socket: ClientConnection, *messages: dict[str, Any]) -> None:
-    try:
-        for message in messages:
-            await socket.send(msgspec.json.encode(message), text=True)
-    except ConnectionClosed:
-        pass  # what was received last says why, and is read next
-
-
-class _Connect(connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follow none: the key must not go to another host."""
-        return exc
-
-
-class _Spares:
-    """Keeps one open, unused socket per opening, so that a clause does not wait for a handshake."""
-
-    def __init__(self, open_socket: Callable[[_Opening], Coroutine[Any, Any, ClientConnection]]) -> None:
-        self._open = open_socket
-        self._spares: dict[_Opening, asyncio.Task[ClientConnection | None]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-
-    async def take(self, opening: _Opening) -> ClientConnection:
-        """The spare socket, or a new one. Another is opened for the next clause. Raises what opening raises."""
-        socket = await self._take_spare(opening) or await self._open(opening)
-        self._prepare(opening, until=asyncio.get_running_loop().time() + SPARE_USE_S)
-        return socket
-
-    def close(self, socket: ClientConnection) -> None:
-        """Close in the background: who was interrupted must not wait for a closing handshake."""
-        self._in_background(socket.close())
-
-    async def aclose(self) -> None:
-        for opening in list(self._spares):
-            self._discard(self._spares.pop(opening))
-        await asyncio.gather(*self._closing)
-
-    async def _take_spare(self, opening: _Opening) -> ClientConnection | None:
-        if (spare := self._spares.pop(opening, None)) is None:
-            return None
-        try:
-            socket = await asyncio.shield(spare)
-        except asyncio.CancelledError:
-            self._discard(spare)
-            raise
-        return socket if socket and socket.state is State.OPEN else None
-
-    def _prepare(self, opening: _Opening, until: float) -> None:
-        loop = asyncio.get_running_loop()
-        if opening not in self._spares and loop.time() < until:
-            spare = self._spares[opening] = asyncio.create_task(self._open_spare(opening))
-            loop.call_later(SPARE_AGE_S, self._replace, opening, spare, until)
-
-    def _replace(self, opening: _Opening, spare: asyncio.Task[ClientConnection | None], until: float) -> None:
-        if self._spares.get(opening) is spare:
-            self._discard(self._spares.pop(opening))
-            self._prepare(opening, until)
-
-    async def _open_spare(self, opening: _Opening) -> ClientConnection | None:
-        try:
-            return await self._open(opening)
-        except (OSError, WebSocketException):
-            return None  # the next clause tries for itself, and tells
-
-    def _discard(self, spare: asyncio.Task[ClientConnection | None]) -> None:
-        async def close() -> None:
-            spare.cancel()
-            await asyncio.wait([spare])
-            if not spare.cancelled() and (socket := spare.result()):
-                await socket.close()
-
-        self._in_background(close())
-
-    def _in_background(self, closing: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(closing)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-
-@asynccontextmanager
-async def _answered_by(deadline: float) -> AsyncIterator[None]:
-    """Wait until `deadline` (loop time) at most, and translate what goes wrong on the wire into SpeechError."""
+async def _by(deadline: float, speech: AsyncGenerator[SpeechChunk, None]) -> SpeechChunk | None:
+    """The next piece; None: there is no more."""
     try:
         async with asyncio.timeout_at(deadline):
-            yield
+            return await anext(speech, None)
     except TimeoutError as e:
         raise SpeechError("ElevenLabs sent no audio in time") from e
-    except InvalidStatus as e:
-        raise SpeechError(f"ElevenLabs refused the connection: HTTP {e.response.status_code}") from e
-    except ConnectionClosed as e:
-        code = e.rcvd.code if e.rcvd else "no close frame"  # the reason may quote what was said
-        raise SpeechError(f"ElevenLabs closed the connection before the end: {code}") from e
-    except (OSError, WebSocketException) as e:
-        raise SpeechError(f"ElevenLabs cannot be reached: {type(e).__name__}") from e
-    except msgspec.MsgspecError as e:
-        raise SpeechError("ElevenLabs sent what is not a message of its protocol") from e
 
 
-class _Timing(msgspec.Struct, frozen=True, rename="camel"):
-    """An alignment as it travels. Both spellings of its keys are in use."""
-
-    chars: tuple[str, ...] | None = None
-    char_start_times_ms: tuple[float, ...] | None = None
-    chars_start_times_ms: tuple[float, ...] | None = None
-    char_durations_ms: tuple[float, ...] | None = None
-    chars_durations_ms: tuple[float, ...] | None = None
-
-    def as_alignment(self) -> Alignment | None:
-        chars = self.chars or ()
-        starts = self.char_start_times_ms or self.chars_start_times_ms or ()
-        durations = self.char_durations_ms or self.chars_durations_ms or ()
-        if not len(chars) == len(starts) == len(durations):
-            return None
-        return Alignment(chars, tuple(map(round, starts)), tuple(map(round, durations)))
-
-
-class _Reply(msgspec.Struct, frozen=True, rename="camel"):
-    """Any message of the server: audio (base64 on the wire), the end, or an error."""
-
-    audio: bytes | None = None
-    is_final: bool | None = None
-    timing: _Timing | None = msgspec.field(default=None, name="alignment")
-    error: Any = None
-    code: Any = None
-    message: Any = None
-
-
-_reply_decoder = msgspec.json.Decoder(_Reply)
-
-
-def _decode_reply(message: str | bytes) -> _Reply:
-    """Raises SpeechError for an error message, with its name and code; its prose may quote what was said."""
-    reply = _reply_decoder.decode(message)
-    if reply.error or reply.code or reply.message:
-        raise SpeechError(f"ElevenLabs failed: {reply.error or 'unnamed error'} ({reply.code or 'no code'})")
-    return reply
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -24,16 +24,17 @@ async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[Prov
 
 
 @contextmanager
-def translated(failure: type[ProviderError]) -> Iterator[None]:
+def translated(failure: type[ProviderError], lost: type[ProviderError] | None = None) -> Iterator[None]:
     """Around the wait for a call: our own errors arrive as they were raised in the replica; every failure of Serve,
-    of Ray, of the replica or of the code in it becomes `failure`.
+    of Ray, of the replica or of the code in it becomes `failure`, or `lost` where it may be the way there that failed.
     """
+    lost = lost or failure
     try:
         yield
     except (asyncio.CancelledError, RequestCancelledError) as e:
         # Serve reports either for the other, and for a call that died with its replica: only the task itself knows.
         if not _is_cancelled(asyncio.current_task()):
-            raise failure("the replica gave the call up") from e
+            raise lost("the replica gave the call up") from e
         raise asyncio.CancelledError from e
     except RayTaskError as e:  # what the replica raised, wrapped: a call by reference
         if isinstance(e.cause, HelloError):
@@ -42,7 +43,7 @@ def translated(failure: type[ProviderError]) -> Iterator[None]:
     except HelloError:  # the same over gRPC, as it was raised
         raise
     except Exception as e:  # and there, so is everything else; or Ray, Serve or gRPC failed
-        raise failure(f"the call failed: {type(e).__name__}") from e
+        raise lost(f"the call failed: {type(e).__name__}") from e
 
 
 def _is_cancelled(task: "asyncio.Task[Any] | None") -> bool:

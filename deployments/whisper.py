@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.remote import ask
 from deployments.whisper_engine import Utterance, WhisperEngine
-from deployments.whisper_weights import find_weights
+from deployments.whisper_recogniser import Recogniser
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
 
@@ -21,9 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `user_config` may hold. Waiting for company helps a GPU; by default only those already waiting share."""
+    """What `user_config` may hold. Waiting for company helps a GPU; by default only those already waiting share, as
+    many of them as suits the model and the device.
+    """
 
-    max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    max_batch_size: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
     batch_wait_s: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0
 
 
@@ -31,22 +34,22 @@ class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LocalWhisper:
     """Recognises utterances, those that wait together in one batch.
 
-    `model`: see `find_weights`; None reads WHISPER_MODEL from the replica's environment. The rest is the engine's.
+    `model`: see `find_weights`; None reads WHISPER_MODEL from the replica's environment. One that has to be downloaded
+    takes the place of the bundled one when it is here. The rest is the engine's.
     """
 
     def __init__(
         self, *, model: str | None = None, device: str = "cpu", compute_type: str | None = None, cpu_threads: int = 1
     ) -> None:
-        weights = find_weights(model or os.environ.get("WHISPER_MODEL"))
-        logger.warning(weights.sentence)
-        self._description = weights.sentence
-        self._engine = WhisperEngine(weights, device=device, compute_type=compute_type, cpu_threads=cpu_threads)
+        load = partial(WhisperEngine, device=device, compute_type=compute_type, cpu_threads=cpu_threads)
+        self._recogniser = Recogniser(model or os.environ.get("WHISPER_MODEL"), load)
         # One thread: the engine's calls must not overlap, and the event loop must not wait for them.
         self._thread = ThreadPoolExecutor(1, "whisper")
         # Decorated here and not in the class: Serve keeps the queue with the function, and a class that has a queue
         # can be neither pickled nor used twice in a process.
         self._recognise = serve.batch(self._recognise_batch)
         self._configured = False
+        self._batch_size = 0
         self._set_batching(Batching())
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -64,9 +67,16 @@ class LocalWhisper:
         self._set_batching(batching)
 
     def _set_batching(self, batching: Batching) -> None:
-        # Serve adds these to what it decorates, which its types do not say.
-        self._recognise.set_max_batch_size(batching.max_batch_size)  # type: ignore[attr-defined]
+        self._batching = batching
+        self._fit_batches()
+        # Serve adds this and the next to what it decorates, which its types do not say.
         self._recognise.set_batch_wait_timeout_s(batching.batch_wait_s)  # type: ignore[attr-defined]
+
+    def _fit_batches(self) -> None:
+        size = self._batching.max_batch_size or self._recogniser.batch_size
+        if size != self._batch_size:  # Serve may have something to say about it, each time
+            self._batch_size = size
+            self._recognise.set_max_batch_size(size)  # type: ignore[attr-defined]
 
     async def transcribe(self, pcm: bytes, language: str | None, keywords: tuple[str, ...]) -> Transcript:
         """As Transcriber.transcribe."""
@@ -76,12 +86,13 @@ class LocalWhisper:
         return outcome
 
     async def describe(self) -> str:
-        """Which model this is, for people."""
-        return self._description
+        """Which model hears now, and what became of another that is wanted; for people."""
+        return self._recogniser.describe()
 
     async def _recognise_batch(self, utterances: list[Utterance]) -> list[Transcript | TranscriptionError]:
+        self._fit_batches()  # for the next one: the engine may have been changed for another
         # Errors are returned, not raised: what is raised here fails every caller in the batch.
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.transcribe, utterances)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._recogniser.transcribe, utterances)
 
 
 class RemoteTranscriber:

@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+import ctranslate2
 import msgspec
 import numpy as np
 from ctranslate2 import StorageView
@@ -42,6 +43,12 @@ TOKENS_PER_SECOND = 10
 SPARE_TOKENS = 16
 
 DEFAULT_COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
+# Utterances that are best decoded together (benchmarks/whisper_batches.py): a CPU core gains up to 1.3x with 4, and with
+# 8 it loses. A GPU gets all that a replica lets in. Those of the bundled model hardly ever share a window.
+BATCH_SIZES = {"cpu": 4, "cuda": 16}
+BUNDLED_BATCH_SIZE = 1
+# A GPU encodes a longer window in hardly more time, so there utterances of unlike lengths get one window, and share it.
+WINDOW_STEPS = {"cpu": 2, "cuda": 600}
 
 
 class Utterance(msgspec.Struct, frozen=True):
@@ -70,22 +77,30 @@ class WhisperEngine:
     """A Whisper model in memory. Calls block and must not overlap: give it one thread of its own.
 
     `device` is "cpu" or "cuda"; `compute_type` is CTranslate2's name, by default int8 or float16.
-    Raises ConfigurationError if the model cannot be loaded so.
+    Raises ConfigurationError if the model does not load so, or does not run.
     """
 
     def __init__(
         self, weights: WhisperWeights, *, device: str = "cpu", compute_type: str | None = None, cpu_threads: int = 1
     ) -> None:
         compute_type = compute_type or DEFAULT_COMPUTE_TYPES.get(device, "default")
+        self._bundled = weights.bundled
+        self._step = WINDOW_STEPS.get(device, 2)
+        self.batch_size = BUNDLED_BATCH_SIZE if weights.bundled else BATCH_SIZES.get(device, 1)
         try:
             self._model = WhisperModel(
                 str(weights.folder), device=device, compute_type=compute_type, cpu_threads=cpu_threads
             )
-        except (RuntimeError, ValueError) as e:
-            raise ConfigurationError(f"Whisper in {weights.folder} will not run as {compute_type} on {device}") from e
-        self._bundled = weights.bundled
-        self._languages = _trained_languages(self._model, weights)
-        self._mels = len(self._model.feature_extractor.mel_filters)
+            self._languages = _trained_languages(self._model, weights)
+            self._mels = len(self._model.feature_extractor.mel_filters)
+            self._warm_up()
+        except Exception as e:  # noqa: BLE001 - tokenizers raises just this for a file it cannot read
+            raise ConfigurationError(_why_not(weights, device, compute_type, e)) from e
+
+    def _warm_up(self) -> None:
+        """Libraries are loaded and memory is taken in the first run: not while a caller waits, and not to fail then."""
+        silence = self._speech(Utterance(b"", None))
+        self._transcribe_short(self._window(silence) or LONGEST_WINDOW, [silence])
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[Transcript | TranscriptionError]:
         """Recognise utterances, in their order. A bad one becomes an error in its place; its neighbours are untouched.
@@ -121,7 +136,7 @@ class WhisperEngine:
         if frames > LONGEST_WINDOW:
             return None
         window = frames + BUNDLED_MARGIN_FRAMES if self._bundled else max(frames, FLOOR_FRAMES) + MARGIN_FRAMES
-        window = min(window + window % 2, LONGEST_WINDOW)
+        window = min(math.ceil(window / self._step) * self._step, LONGEST_WINDOW)
         # CTranslate2 takes encoder output with as many positions as there are mel bands for a spectrogram, encodes it
         # once more, and hears nonsense.
         return window + 2 if window == 2 * self._mels else window
@@ -178,9 +193,11 @@ class WhisperEngine:
             encoded,
             prompts,
             beam_size=1,
-            max_length=min(len(prompts[0]) + new_tokens, self._model.max_length),
+            # CTranslate2 stops at this length, prompt included, and at half of it, prompt not included.
+            max_length=min(max(len(prompts[0]) + new_tokens, 2 * new_tokens), self._model.max_length),
             return_scores=True,
             return_no_speech_prob=True,
+            return_logits_vocab=self._bundled,  # a few kilobytes a word; with the vocabulary of a real one a megabyte
         )
         return results
 
@@ -224,7 +241,28 @@ def _hypothesis(result: WhisperGenerationResult, tokenizer: Tokenizer, seconds: 
     tokens = result.sequences_ids[0]
     # CTranslate2 divides the sum by the tokens; Whisper counts the end of text, whose probability is in it, as one too.
     mean_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-    return Hypothesis(tokenizer.decode(tokens).strip(), seconds, mean_logprob, result.no_speech_prob)
+    text = tokenizer.decode(tokens).strip()
+    return Hypothesis(text, seconds, mean_logprob, result.no_speech_prob, _weakest(result, [*tokens, tokenizer.eot]))
+
+
+def _weakest(result: WhisperGenerationResult, tokens: Sequence[int]) -> float | None:
+    """The least log-probability among those of the tokens, the end of text included. None: it was not asked for."""
+    if not result.logits:
+        return None
+    steps = [np.asarray(logits, np.float64).ravel() for logits in result.logits[0]]
+    # Cut off by the limit of its length, a text has no end, and so one step less.
+    return min(float(step[token] - np.logaddexp.reduce(step)) for step, token in zip(steps, tokens, strict=False))
+
+
+def _why_not(weights: WhisperWeights, device: str, compute_type: str, cause: Exception) -> str:
+    """What to set, where it can be known; else what the model's library says."""
+    if device not in DEFAULT_COMPUTE_TYPES:
+        return f"whisper_device is {device!r}: it can be cpu or cuda"
+    if device == "cuda" and not ctranslate2.get_cuda_device_count():
+        return "whisper_device is cuda, but CUDA finds no device: install NVIDIA's driver, or set whisper_device to cpu"
+    if compute_type not in (types := ctranslate2.get_supported_compute_types(device)):
+        return f"whisper_compute_type is {compute_type!r}: on this {device} it can be {', '.join(sorted(types))}"
+    return f"Whisper in {weights.folder} does not run as {compute_type} on {device}: {cause}"
 
 
 def _failure(cause: Exception) -> TranscriptionError:

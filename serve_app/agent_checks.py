@@ -65,6 +65,7 @@ def problems(agent: Agent, environ: Mapping[str, str]) -> Iterator[str]:
             yield from _parameters(tool.parameters, f"{path}.parameters")
     yield from _built_in_tools(agent)
     yield from _permissions(agent)
+    yield from _on_failure(agent)
     yield from _places("conversation_config", _texts(agent))
     for name in sorted(needed(agent)):
         if name.startswith("system__") and name not in SYSTEM:
@@ -79,9 +80,9 @@ def transfer_problems(agent_id: str, agents: Mapping[str, Agent]) -> Iterator[st
     agent = agents[agent_id]
     for other_id in sorted(agent.transfers_to):
         if (other := agents.get(other_id)) is None:
-            yield f"transfer_to_agent: there is no agent {other_id!r}{_hint(other_id, agents)}"
+            yield f"transfers: there is no agent {other_id!r}{_hint(other_id, agents)}"
         elif differences := [name for name, value in _line(agent).items() if _line(other)[name] != value]:
-            yield f"transfer_to_agent: {other_id} differs in {', '.join(differences)}: a call cannot change these"
+            yield f"transfers: {other_id} differs in {', '.join(differences)}: a call cannot change these"
 
 
 def _line(agent: Agent) -> dict[str, object]:
@@ -164,6 +165,19 @@ def _model(agent: Agent) -> Iterator[str]:
         yield "conversation_config.agent.prompt.custom_llm: is missing, and llm names it"
     if prompt.custom_llm and not _is_address(prompt.custom_llm.url):
         yield "conversation_config.agent.prompt.custom_llm.url: is no address"
+
+
+    backup = prompt.backup_llm_config
+    if (backup.preference == "override") != bool(backup.order):
+        yield "conversation_config.agent.prompt.backup_llm_config: preference override and order belong together"
+
+
+def _on_failure(agent: Agent) -> Iterator[str]:
+    on_failure = agent.hello.on_failure
+    if (on_failure.action == "transfer") != bool(on_failure.agent_id):
+        yield "hello.on_failure: action transfer and agent_id belong together"
+    if "{{" in on_failure.message:
+        yield "hello.on_failure.message: no variables here, since its audio is made before anybody calls"
 
 
 def _tool_names(agent: Agent) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -21,21 +22,28 @@ from serve_app.api import agents as agents_api
 from serve_app.api import conversations, signed_urls
 from serve_app.api.cors import cors
 from serve_app.api_keys import ApiKeys
+from serve_app.conversation.breaker import Breaker, State
+from serve_app.conversation.known_clauses import known_clauses
 from serve_app.errors import ProviderError, SpeechError, StoreError, TranscriptionError
-from serve_app.gateway import Composition, Gateway
-from serve_app.observability.metrics import FrameWaits, LoopLag
-from serve_app.ports import LanguageModel, Transcriber
+from serve_app.gateway import Composition, Gateway, Limits
+from serve_app.observability.metrics import BreakerStates, FrameWaits, LoopLag, MeteredLog
+from serve_app.ports import Transcriber
 from serve_app.providers.chat import ChatModel
 from serve_app.providers.custom_llm import NO_KEY, AgentModels
 from serve_app.providers.groq_stt import GroqTranscriber
+from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
+from serve_app.providers.prepared_speaker import PreparedSpeaker
 from serve_app.providers.webhook import HttpWebhooks
 from serve_app.session import Parts
-from serve_app.settings import Settings
+from serve_app.settings import ModelAddress, Settings
 from serve_app.signatures import Signatures
 from serve_app.store.database import Database
 from serve_app.store.log import PostgresLog
 from serve_app.store.reader import ConversationReader
+
+OnChange = Callable[[str, State], None]
+"""Told of a breaker's every state, and whose it is."""
 
 
 class Arguments(BaseModel):
@@ -65,12 +73,10 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
     agents = load_agents(settings.agents_dir, os.environ)
     database = Database(settings.database_url)
     log, reader = PostgresLog(database), ConversationReader(database)
-    transcriber, model, webhooks = (
-        choose_transcriber(settings, whisper),
-        choose_model(settings),
-        HttpWebhooks(os.environ),
-    )
-    models = AgentModels(model, os.environ)
+    states = BreakerStates()
+    transcriber = choose_transcriber(settings, RemoteTranscriber(whisper), states)
+    models, webhooks = choose_models(settings, os.environ, states), HttpWebhooks(os.environ)
+    speaker = PreparedSpeaker(RemoteSpeaker(tts), chain.from_iterable(map(known_clauses, agents.values())))
     keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
     signatures = Signatures(settings.signing_secret.get_secret_value()) if settings.signing_secret else None
 
@@ -81,23 +87,32 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
             log.start()
             closing.push_async_callback(log.aclose)
             closing.push_async_callback(models.aclose)
+            if isinstance(transcriber, HedgedTranscriber):
+                closing.push_async_callback(transcriber.aclose)
             closing.push_async_callback(webhooks.aclose)
             closing.callback(asyncio.create_task(LoopLag().watch()).cancel)
+            closing.callback(asyncio.create_task(speaker.prepare()).cancel)
             yield
 
     async def describe() -> dict[str, str]:
+        local = await ask(whisper.describe, failure=TranscriptionError)
         return {
-            "stt": "Groq Whisper" if settings.groq_api_key else await ask(whisper.describe, failure=TranscriptionError),
-            "llm": settings.llm_model if isinstance(model, ChatModel) else "none: the offline agent answers",
+            "stt": f"Groq Whisper, then: {local}" if settings.groq_api_key else local,
+            "llm": ", then ".join(described_models(settings)) or "none: the offline agent answers",
             "voice": await ask(tts.describe, failure=SpeechError),
+            "prepared": "{} of {} clauses".format(*speaker.ready),
             "judge": await ask(vad.describe, failure=ProviderError),
             "store": await describe_store(database),
         }
 
+    def tune(limits: Limits) -> None:
+        if isinstance(transcriber, HedgedTranscriber):
+            transcriber.percentile = limits.hedge_percentile
+
     return Composition(
         agents=agents,
         access=Access(agents, keys, signatures, reader.read),
-        parts=Parts(transcriber, RemoteSpeaker(tts), models, webhooks, RemoteJudge(vad), log, FrameWaits().observe),
+        parts=Parts(transcriber, speaker, models, webhooks, RemoteJudge(vad), MeteredLog(log), FrameWaits().observe),
         routes=[
             *agents_api.routes(agents, keys, signatures),
             *signed_urls.routes(agents, keys, signatures, settings.public_url),
@@ -106,6 +121,7 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
         middleware=[cors(settings.cors_origins)],
         running=running,
         describe=describe,
+        tune=tune,
     )
 
 
@@ -118,18 +134,22 @@ async def describe_store(database: Database) -> str:
         return "PostgreSQL, which does not answer: what happens is kept in memory for now"
 
 
-def choose_transcriber(settings: Settings, whisper: DeploymentHandle[Any]) -> Transcriber:
+def choose_transcriber(settings: Settings, local: Transcriber, on_change: OnChange) -> Transcriber:
     if settings.groq_api_key:
-        return GroqTranscriber(settings.groq_api_key.get_secret_value(), settings.groq_base_url)
-    return RemoteTranscriber(whisper)
+        groq = GroqTranscriber(settings.groq_api_key.get_secret_value(), settings.groq_base_url)
+        return HedgedTranscriber(groq, local, Breaker("Groq Whisper", on_change))
+    return local
 
 
-def choose_model(settings: Settings) -> LanguageModel:
-    """Groq's key goes to Groq alone: another LLM_BASE_URL gets LLM_API_KEY or none."""
-    if settings.llm_base_url:
-        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else NO_KEY
-        return ChatModel(settings.llm_base_url, key, settings.llm_model)
-    if secret := settings.llm_api_key or settings.groq_api_key:
-        groq = f"{settings.groq_base_url.rstrip('/')}/openai/v1"
-        return ChatModel(groq, secret.get_secret_value(), settings.llm_model)
-    return OfflineAgent()
+def choose_models(settings: Settings, environ: Mapping[str, str], on_change: OnChange) -> AgentModels:
+    first, backup = (model and chat_model(model) for model in (settings.language_model, settings.backup_model))
+    return AgentModels(first or OfflineAgent(), environ, backup=backup, on_change=on_change)
+
+
+def chat_model(address: ModelAddress) -> ChatModel:
+    key = address.api_key.get_secret_value() if address.api_key else NO_KEY
+    return ChatModel(address.base_url, key, address.model)
+
+
+def described_models(settings: Settings) -> list[str]:
+    return [address.model for address in (settings.language_model, settings.backup_model) if address]

@@ -27,6 +27,7 @@ from serve_app.access import Access, new_conversation_id
 from serve_app.api.answers import unserved
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.heartbeat import PING_EVERY_S
+from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
 from serve_app.errors import ConfigurationError, HelloError, InvalidMessage, Unavailable
 from serve_app.session import Parts, Session
 
@@ -42,15 +43,21 @@ LONGEST_REASON = 120
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `user_config` may hold. `max_conversations`: below Serve's max_ongoing_requests, beyond which a caller would
-    hang unanswered. `ping_every_s`: of new conversations, while their line is good."""
+    hang unanswered. `ping_every_s`: of new conversations, while their line is good. `speculation`: what is begun before
+    a turn is decided. `early_…`: what this replica may spend on recognising before then. `hedge_percentile`: an answer
+    of the recogniser's that is later than this share of its latest ones is not waited for alone."""
 
     max_conversations: Annotated[int, msgspec.Meta(ge=1)] = 80
     ping_every_s: Annotated[float, msgspec.Meta(ge=1)] = PING_EVERY_S
+    speculation: Speculation = Speculation.TTS
+    early_recognitions_a_minute: Annotated[int, msgspec.Meta(ge=0)] = REQUESTS_A_MINUTE
+    early_billed_s_a_minute: Annotated[int, msgspec.Meta(ge=0)] = BILLED_S_A_MINUTE
+    hedge_percentile: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
 
 
 class Composition(NamedTuple):
     """What `app.py` put together for this replica. `running` holds what must be started and stopped around it;
-    `describe` says, for people, which part does what."""
+    `describe` says, for people, which part does what; `tune` takes new limits to those that have any."""
 
     agents: Mapping[str, Agent]
     access: Access
@@ -59,6 +66,7 @@ class Composition(NamedTuple):
     middleware: Sequence[Middleware]
     running: Callable[[], AbstractAsyncContextManager[None]]
     describe: Callable[[], Awaitable[dict[str, str]]]
+    tune: Callable[[Limits], None]
 
 
 @serve.deployment
@@ -66,7 +74,9 @@ class Composition(NamedTuple):
 class Gateway:
     def __init__(self, compose: Callable[..., Composition], **handles: Any) -> None:
         self._made = compose(**handles)
-        self._limits: Limits | None = None
+        self._configured = False
+        self._limits = Limits()
+        self._ration = Ration()
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._opening = 0  # calls that are being let in
         if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
@@ -78,11 +88,16 @@ class Gateway:
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Raising later than at the start would end the replica and its calls: an invalid change is refused instead."""
         try:
-            self._limits = msgspec.convert(user_config, Limits)
+            self._tune(msgspec.convert(user_config, Limits))
         except msgspec.ValidationError as e:
-            if self._limits is None:
+            if not self._configured:
                 raise ConfigurationError(f"Gateway's user_config: {e}") from e
             logger.error("Gateway keeps its old user_config; the new one is invalid: %s", e)
+
+    def _tune(self, limits: Limits) -> None:
+        self._configured, self._limits = True, limits
+        self._ration = Ration(limits.early_recognitions_a_minute, limits.early_billed_s_a_minute)
+        self._made.tune(limits)
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return Starlette(
@@ -121,7 +136,7 @@ class Gateway:
 
     async def _start_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:
         """Room is looked for first: to be let in uses a single-use URL up."""
-        limits = self._limits or Limits()
+        limits = self._limits
         if len(self._sessions) + self._opening >= limits.max_conversations:
             raise Unavailable("all lines are busy: try again in a moment")
         self._opening += 1
@@ -136,6 +151,8 @@ class Gateway:
             self._made.parts,
             ping_every_s=limits.ping_every_s,
             authorization_method=admission.authorization_method,
+            speculation=limits.speculation,
+            ration=self._ration,
         )
         session.attach(socket)
         task = asyncio.create_task(session.run(), context=contextvars.Context(), name=session.id)

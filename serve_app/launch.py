@@ -7,6 +7,7 @@ URL and what is switched on, and stops all of it on Ctrl-C. Nothing it did not s
 import argparse
 import json
 import os
+import re
 import secrets
 import signal
 import time
@@ -49,6 +50,10 @@ SWITCHED_ON = {  # keys of /readyz, and what they are called
     "judge": "turn judge",
     "store": "conversations",
 }
+
+# What /readyz says of speech to text while a model is on its way: it is better than the one that hears.
+DOWNLOADING = re.compile(r"Downloading (\S+): (\d+) %")
+ON_ITS_WAY = re.compile(r"Downloading|being loaded|next attempt")
 
 
 class LaunchError(HelloError):
@@ -103,7 +108,7 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
         with terminal.step("ready"):
             parts = await_ready(f"{url}/readyz")
         terminal.say(summary(parts, url, time.monotonic() - started))
-        stay(cluster, folder, terminal)
+        stay(cluster, folder, terminal, model_progress(f"{url}/readyz", parts, terminal))
 
 
 def data_folder() -> Path:
@@ -222,13 +227,10 @@ def await_application(cluster: "LocalCluster", terminal: Terminal) -> None:
 
 def await_ready(url: str) -> dict[str, str]:
     """What the server says of itself once it is ready. Raises LaunchError with its last answer if it never is."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is not for 127.0.0.1
     deadline = time.monotonic() + READY_S
     while True:
         try:
-            with direct.open(url, timeout=5) as response:
-                parts: dict[str, str] = json.load(response)
-                return parts
+            return readiness(url)
         except urllib.error.HTTPError as e:
             answer = f"{e.code} {e.read(500).decode(errors='replace')}"
         except (OSError, ValueError) as e:  # refused, cut, or not JSON
@@ -236,6 +238,27 @@ def await_ready(url: str) -> dict[str, str]:
         if time.monotonic() > deadline:
             raise LaunchError(f"The application runs but {url} does not get ready: {answer}")
         time.sleep(POLL_S)
+
+
+def readiness(url: str) -> dict[str, str]:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # http_proxy is not for 127.0.0.1
+    with direct.open(url, timeout=5) as response:
+        parts: dict[str, str] = json.load(response)
+        return parts
+
+
+def model_progress(url: str, parts: dict[str, str], terminal: Terminal) -> Iterator[None]:
+    """Show, each time it is asked to go on, how the download of a speech model goes, and how it ended."""
+    while ON_ITS_WAY.search(said := parts.get("stt", "")):
+        if bar := DOWNLOADING.search(said):
+            terminal.progress(bar[1], int(bar[2]))
+        yield
+        try:
+            parts = readiness(url)
+        except (OSError, ValueError):  # a busy server; stay() tells of one that is gone
+            continue
+        if not ON_ITS_WAY.search(said := parts.get("stt", "")):
+            terminal.say(f"  {SWITCHED_ON['stt']:<{NAME_WIDTH}}{said}")
 
 
 def summary(parts: dict[str, str], url: str, seconds: float) -> str:
@@ -246,8 +269,8 @@ def summary(parts: dict[str, str], url: str, seconds: float) -> str:
     return "\n".join(["", *lines, "", ready, f"Logs: {data_folder() / LOGS}", "Ctrl-C stops it."])
 
 
-def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:
-    """Tell when the application's state changes. Raises LaunchError when Ray or the application is gone."""
+def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal, progress: Iterator[None]) -> NoReturn:
+    """Tell of changes of the application's state, and of progress. Raises LaunchError when it, or Ray, is gone."""
     known = "RUNNING"
     while True:
         time.sleep(WATCH_S)
@@ -259,6 +282,7 @@ def stay(cluster: "LocalCluster", folder: Path, terminal: Terminal) -> NoReturn:
         if state != known:
             terminal.say(f"The application is {state}.\n{listed(complaints)}".rstrip())
             known = state
+        next(progress, None)
 
 
 def listed(complaints: dict[str, str]) -> str:

@@ -42,6 +42,11 @@ class Outbox:
         self._leaving = False  # the first one is: it counts as sent, unless the sending is broken off
         self._filled = asyncio.Event()
 
+    @property
+    def waiting_audio(self) -> int:
+        """Messages of sound that the client has not taken yet."""
+        return self._audio
+
     def put(self, message: protocol.ServerMessage) -> None:
         """Raises Unavailable when the client takes nothing."""
         if isinstance(message, protocol.Interruption):

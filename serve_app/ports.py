@@ -40,8 +40,11 @@ __all__ = [
 
 
 class Transcriber(Protocol):
-    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
+    async def transcribe(
+        self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
+    ) -> Transcript:
         """Recognise one utterance: s16le, 16 kHz, mono. `language` None: detect it. `keywords`: words to expect.
+        `tentative`: the caller is still speaking. What others wait for goes first, and nothing is tried twice.
 
         Raises TranscriptionError.
         """

@@ -29,13 +29,16 @@ from serve_app.conversation.actions import (
     Stop,
     StopRecognising,
     Think,
+    Warm,
 )
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.allowance import Allowance
 from serve_app.conversation.conversation import Conversation
-from serve_app.conversation.decisions import Judge, Recognise
+from serve_app.conversation.decisions import Judge, Overhear, Recognise
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.opening import check_enclave
+from serve_app.conversation.playback import CHUNK_S
+from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.tool_use import Outcome
 from serve_app.errors import ClientError, Finished, HelloError, InvalidMessage, ProviderError, ToolError
 from serve_app.outbox import Outbox, Socket
@@ -48,6 +51,7 @@ from serve_app.ports import (
     Speaker,
     ToolCall,
     Transcriber,
+    Transcript,
     TurnJudge,
     WebhookCaller,
 )
@@ -100,6 +104,8 @@ class Session:
         *,
         ping_every_s: float = PING_EVERY_S,
         authorization_method: str = "public",
+        speculation: Speculation = Speculation.TTS,
+        ration: Ration | None = None,
     ) -> None:
         self.id = conversation_id
         self._parts = parts
@@ -110,6 +116,8 @@ class Session:
             system=_system_variables(),
             ping_every_s=ping_every_s,
             authorization_method=authorization_method,
+            speculation=speculation,
+            ration=ration,
         )
         self._format = AudioFormat.parse(agents[agent_id].conversation_config.asr.user_input_audio_format)
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
@@ -126,6 +134,7 @@ class Session:
         self._judged = 0  # frames
         self._replies: defaultdict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._recognition: asyncio.Task[None] | None = None
+        self._look: asyncio.Task[None] | None = None  # at what the caller is saying
 
     # ---- the socket's side
 
@@ -240,7 +249,9 @@ class Session:
         if not self._opened:
             self._open(message)
         if isinstance(message, protocol.UserAudioChunk) and not self._conversation.text_only:
-            allowance.audio(self._format.seconds(len(message.user_audio_chunk)), arrived)
+            seconds = self._format.seconds(len(message.user_audio_chunk))
+            allowance.audio(seconds, arrived)
+            self._perform(self._conversation.arrived(seconds, self._outbox.waiting_audio * CHUNK_S, arrived))
             await self._hear(message.user_audio_chunk, arrived)
             self._parts.waited(self._now() - arrived)
         else:
@@ -300,6 +311,9 @@ class Session:
                 case Recognise():
                     self._cancel_recognition()
                     self._recognition = self._spawn(self._recognise(action))
+                case Overhear():
+                    self._cancel_look()
+                    self._look = self._spawn(self._overhear(action))
                 case StopRecognising():
                     self._cancel_recognition()
                 case Judge():
@@ -310,6 +324,8 @@ class Session:
                     self._work_for(reply, self._call_webhook(action))
                 case Speak(reply):
                     self._work_for(reply, self._speak(action))
+                case Warm(language, voice):
+                    self._spawn(self._parts.speaker.warm(language=language, voice=voice))
                 case Stop(reply):
                     for task in self._replies.pop(reply, ()):
                         task.cancel()
@@ -324,16 +340,28 @@ class Session:
         self._sequence += 1
 
     async def _recognise(self, action: Recognise) -> None:
-        pcm = self._audio.recording.slice(action.start, action.end)
         try:
-            transcript = await self._parts.transcriber.transcribe(
-                pcm, language=None, keywords=self._conversation.keywords
-            )
+            transcript = await self._transcribe(action)
         except ProviderError as e:
             self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))
         else:
             self._perform(self._conversation.recognised(action.id, transcript, self._now()))
+
+    async def _overhear(self, action: Overhear) -> None:
+        try:
+            transcript = await self._transcribe(action)
+        except ProviderError:
+            return  # nobody waits for it
+        self._perform(self._conversation.overheard(action.id, transcript))
+
+    async def _transcribe(self, action: Recognise | Overhear) -> Transcript:
+        return await self._parts.transcriber.transcribe(
+            self._audio.recording.slice(action.start, action.end),
+            language=self._conversation.spoken_language,
+            keywords=self._conversation.keywords,
+            tentative=isinstance(action, Overhear),
+        )
 
     async def _judge(self, action: Judge) -> None:
         pcm = self._audio.recording.slice(action.end - JUDGE_WINDOW, action.end)
@@ -410,9 +438,15 @@ class Session:
             self._replies.pop(reply, None)
 
     def _cancel_recognition(self) -> None:
+        self._cancel_look()
         if self._recognition:
             self._recognition.cancel()
             self._recognition = None
+
+    def _cancel_look(self) -> None:
+        if self._look:
+            self._look.cancel()
+            self._look = None
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

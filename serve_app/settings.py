@@ -2,9 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Secret, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Secret,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from serve_app.errors import ConfigurationError
 
@@ -12,7 +22,9 @@ AGENTS = Path(__file__).parents[1] / "configs" / "agents"
 
 GROQ_URL = "https://api.groq.com"
 GROQ_CHAT_MODEL = "openai/gpt-oss-120b"
-"""Groq's production model for conversation (console.groq.com/docs/models, November 2026)."""
+GROQ_BACKUP_MODEL = "openai/gpt-oss-20b"
+"""Groq's production models for conversation (console.groq.com/docs/models, November 2026): the smaller one is quicker,
+and a limit or trouble of one leaves the other alone."""
 
 
 def _items(text: str) -> list[str]:
@@ -24,6 +36,14 @@ def _items(text: str) -> list[str]:
 
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+
+
+class ModelAddress(NamedTuple):
+    """A language model. `base_url` goes up to and including its `/v1`; `api_key` None: it needs none."""
+
+    base_url: str
+    api_key: SecretStr | None
+    model: str
 
 
 class Settings(BaseModel):
@@ -38,10 +58,40 @@ class Settings(BaseModel):
     llm_base_url: str | None = None
     llm_api_key: SecretStr | None = None
     llm_model: str = GROQ_CHAT_MODEL
+    llm_backup_model: str | None = None
+    llm_backup_base_url: str | None = None
+    llm_backup_api_key: SecretStr | None = None
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_items)] = ()
     signing_secret: Secret[Annotated[str, Field(min_length=32)]] | None = None
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_items)] = ("*",)
+
+    @field_validator("llm_backup_base_url")
+    @classmethod
+    def _names_a_model(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("llm_backup_model"):
+            raise ValueError("LLM_BACKUP_MODEL must name the model to ask for there")
+        return value
+
+    @property
+    def language_model(self) -> ModelAddress | None:
+        """The server's own. Groq's key goes to Groq alone: another LLM_BASE_URL gets LLM_API_KEY, or none."""
+        if self.llm_base_url:
+            return ModelAddress(self.llm_base_url, self.llm_api_key, self.llm_model)
+        if key := self.llm_api_key or self.groq_api_key:
+            return ModelAddress(f"{self.groq_base_url.rstrip('/')}/openai/v1", key, self.llm_model)
+        return None
+
+    @property
+    def backup_model(self) -> ModelAddress | None:
+        """Who is asked when that one fails: at the same endpoint, or at one of its own, which is sent no other key."""
+        first = self.language_model
+        model = self.llm_backup_model or (None if self.llm_base_url else GROQ_BACKUP_MODEL)
+        if not first or not model:
+            return None
+        if self.llm_backup_base_url:
+            return ModelAddress(self.llm_backup_base_url, self.llm_backup_api_key, model)
+        return ModelAddress(first.base_url, self.llm_backup_api_key or first.api_key, model)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NAME_WIDTH = 24
+BAR_WIDTH = 25
 
 
 class Terminal:
@@ -20,6 +21,7 @@ class Terminal:
     def __init__(self) -> None:
         self._descriptor = os.dup(1)
         self._open_step = ""
+        self._progress = -1
 
     def say(self, text: str = "") -> None:
         """A line. In the middle of a step, the step's line is begun again when the step ends."""
@@ -36,6 +38,16 @@ class Terminal:
             self._end(name, "failed")
             raise
         self._end(name, f"{time.monotonic() - started:5.1f} s")
+
+    def progress(self, name: str, percent: int) -> None:
+        """A bar, drawn over the one before. Where nothing can be drawn over, a line every 10 %."""
+        line = f"  {name:<{NAME_WIDTH}}{'#' * (percent * BAR_WIDTH // 100):.<{BAR_WIDTH}} {percent:3} %"
+        if os.isatty(self._descriptor):
+            self._write(f"\r{line}")
+            self._open_step = name
+        elif percent // 10 != self._progress // 10:
+            self.say(line)
+        self._progress = percent
 
     @contextmanager
     def output_to(self, path: Path) -> Iterator[None]:

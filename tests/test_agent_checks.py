@@ -352,3 +352,27 @@ def test_a_mistake_of_the_agents_own_is_told_once_whatever_its_presets() -> None
 @pytest.mark.parametrize("text", ["{{name}} {{ _x1 }}", "{{{name}}}", '{"a": {"b": {}}}', "{x-y}", "}} {"])
 def test_other_braces_are_text(text: str) -> None:
     assert found({"agent": {"first_message": text}}) == []
+
+
+# ---- when a provider fails
+
+
+@pytest.mark.parametrize(
+    "backup", [{"preference": "override"}, {"preference": "default", "order": ["a"]}, {"order": ["a"]}]
+)
+def test_backup_models_are_named_where_they_are_wanted(backup: dict[str, Any]) -> None:
+    [problem] = in_prompt(backup_llm_config=backup)
+    assert problem == f"{PROMPT}.backup_llm_config: preference override and order belong together"
+    assert in_prompt(backup_llm_config={"preference": "override", "order": ["a"]}) == []
+
+
+@pytest.mark.parametrize("on_failure", [{"action": "transfer"}, {"action": "end", "agent_id": "rui"}])
+def test_who_transfers_says_to_whom(on_failure: dict[str, str]) -> None:
+    agent = msgspec.convert({"name": "Ana", "hello": {"on_failure": on_failure}}, Agent)
+    assert list(problems(agent, {})) == ["hello.on_failure: action transfer and agent_id belong together"]
+
+
+def test_the_last_words_of_all_are_known_beforehand() -> None:
+    agent = msgspec.convert({"name": "Ana", "hello": {"on_failure": {"message": "Sinto muito, {{name}}."}}}, Agent)
+    [problem] = problems(agent, {})
+    assert problem.startswith("hello.on_failure.message: no variables")

@@ -243,7 +243,7 @@ def test_a_transfer_goes_to_an_agent_of_the_folder(tmp_path: Path) -> None:
 def test_a_transfer_cannot_change_the_line(tmp_path: Path, config: str) -> None:
     (tmp_path / "rui.yaml").write_text(f"name: Rui\nconversation_config: {{{config}}}\n")
     field = config.partition("{")[2].partition(":")[0]
-    assert f"transfer_to_agent: rui differs in {field}" in complaint(tmp_path, TRANSFER)
+    assert f"transfers: rui differs in {field}" in complaint(tmp_path, TRANSFER)
 
 
 # ---- an agent exported from ElevenLabs

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from deployments.whisper import RemoteTranscriber
-from serve_app.app import choose_model, choose_transcriber, describe_store
-from serve_app.providers.chat import ChatModel
-from serve_app.providers.groq_stt import GroqTranscriber
+from serve_app.app import choose_models, choose_transcriber, describe_store
+from serve_app.conversation.breaker import State
+from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.settings import Settings
 from serve_app.store.database import Database
@@ -25,37 +25,49 @@ def handle() -> Any:
     return object()  # is kept, not called
 
 
-def chat_model(**environ: str) -> tuple[str, str, str]:
-    """(base URL, key, model) of the chat model that is chosen."""
-    model = choose_model(settings(**environ))
-    assert isinstance(model, ChatModel)
-    client = model._client
-    asyncio.run(model.aclose())
-    return str(client.base_url), client.api_key, model._model
+def chat_models(**environ: str) -> list[tuple[str, str, str]]:
+    """(base URL, key, model) of the chat models that are chosen, in the order in which they are asked."""
+    models = choose_models(settings(**environ), environ, ignore)
+    asyncio.run(models.aclose())
+    return [(str(each.client._client.base_url), each.client._client.api_key, each.llm) for each in models._servers]
+
+
+def ignore(name: str, state: State) -> None:
+    pass
 
 
 def test_without_keys_all_is_local() -> None:
-    assert isinstance(choose_model(settings()), OfflineAgent)
-    assert isinstance(choose_transcriber(settings(), handle()), RemoteTranscriber)
+    assert isinstance(choose_models(settings(), {}, ignore)._default, OfflineAgent)
+    local = RemoteTranscriber(handle())
+    assert choose_transcriber(settings(), local, ignore) is local
 
 
 def test_groqs_key_switches_hearing_and_thinking_on() -> None:
-    assert isinstance(choose_transcriber(settings(**GROQ), handle()), GroqTranscriber)
-    url, key, model = chat_model(**GROQ)
-    assert (url, key) == ("https://api.groq.com/openai/v1/", "gsk_ours")
-    assert model == "openai/gpt-oss-120b"
+    states: dict[str, State] = {}
+    hedged = choose_transcriber(settings(**GROQ), RemoteTranscriber(handle()), states.__setitem__)
+    assert isinstance(hedged, HedgedTranscriber)
+    assert states == {"Groq Whisper": State.CLOSED}
+    groq = "https://api.groq.com/openai/v1/"
+    assert chat_models(**GROQ) == [
+        (groq, "gsk_ours", "openai/gpt-oss-120b"),
+        (groq, "gsk_ours", "openai/gpt-oss-20b"),
+    ]
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "http://127.0.0.1:9/"])
 def test_groq_may_live_elsewhere(base_url: str) -> None:
-    url, _, _ = chat_model(**GROQ, GROQ_BASE_URL=base_url)
-    assert url == "http://127.0.0.1:9/openai/v1/"
+    assert {url for url, _, _ in chat_models(**GROQ, GROQ_BASE_URL=base_url)} == {"http://127.0.0.1:9/openai/v1/"}
 
 
 @pytest.mark.parametrize(("given", "key"), [({}, "none"), ({"LLM_API_KEY": "theirs"}, "theirs")])
 def test_another_endpoint_never_gets_groqs_key(given: dict[str, str], key: str) -> None:
     environ = {**GROQ, **given, "LLM_BASE_URL": "http://127.0.0.1:9/v1", "LLM_MODEL": "m"}
-    assert chat_model(**environ) == ("http://127.0.0.1:9/v1/", key, "m")
+    assert chat_models(**environ) == [("http://127.0.0.1:9/v1/", key, "m")]
+
+
+def test_nor_does_a_backup_elsewhere() -> None:
+    backup = {"LLM_BACKUP_BASE_URL": "http://127.0.0.1:9/v1", "LLM_BACKUP_MODEL": "m"}
+    assert chat_models(**GROQ, **backup)[1] == ("http://127.0.0.1:9/v1/", "none", "m")
 
 
 def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:

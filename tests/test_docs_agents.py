@@ -31,7 +31,10 @@ SECTIONS: dict[str, list[tuple[str, tuple[Struct, ...], Shape]]] = {
         ("", (agent.Persona,), unserved.PERSONA),
         ("dynamic_variables.", (agent.DynamicVariables,), {}),
     ],
-    "conversation_config.agent.prompt": [("", (agent.Prompt,), unserved.PROMPT)],
+    "conversation_config.agent.prompt": [
+        ("", (agent.Prompt,), unserved.PROMPT),
+        ("backup_llm_config.", (agent.BackupLlm,), {}),
+    ],
     "conversation_config.agent.prompt.custom_llm": [("", (agent.CustomLlm,), unserved.CUSTOM_LLM)],
     "conversation_config.agent.prompt.tools: all of them": [("", NO_STRUCT, unserved.TOOL)],
     "conversation_config.agent.prompt.tools: client": [("", (tools.ClientTool,), unserved.CLIENT_TOOL)],
@@ -66,6 +69,7 @@ SECTIONS: dict[str, list[tuple[str, tuple[Struct, ...], Shape]]] = {
         ("auth.allowlist.*.", (agent.AllowedHost,), {}),
         ("overrides.", (agent.Permissions,), unserved.PERMISSIONS),
     ],
+    "hello": [("", (agent.Hello,), {}), ("on_failure.", (agent.OnFailure,), {})],
 }
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")

@@ -66,7 +66,7 @@ def compose() -> Composition:
     )
     agents = {"test": AGENT}
     access = Access(agents, ApiKeys(), None, stored)
-    return Composition(agents, access, parts, [], [cors(["*"])], running, describe)
+    return Composition(agents, access, parts, [], [cors(["*"])], running, describe, lambda limits: None)
 
 
 def test_the_subprotocol_is_answered_only_when_asked_for(client: TestClient) -> None:

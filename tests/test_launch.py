@@ -135,14 +135,14 @@ class TestStay:
         unhealthy = ("UNHEALTHY", {"Vad": "one replica died"})
         cluster = ScriptedCluster(RUNNING, unhealthy, unhealthy, RUNNING, ("NOT_STARTED", {}))
         with ray_core(folder, *launch.RAY_CORE), pytest.raises(launch.LaunchError, match="was removed"):
-            launch.stay(cluster, folder, Terminal())
+            launch.stay(cluster, folder, Terminal(), iter(()))
         said = "The application is UNHEALTHY.\nVad: one replica died\nThe application is RUNNING.\n"
         assert capfd.readouterr().out == said
 
     @pytest.mark.parametrize(("left", "dead"), [("raylet", "gcs_server"), ("gcs_server", "raylet")])
     def test_half_of_ray_is_not_enough(self, folder: Path, left: str, dead: str) -> None:
         with ray_core(folder, left), pytest.raises(launch.LaunchError, match=rf"Ray has died \({dead}\)"):
-            launch.stay(ScriptedCluster(RUNNING), folder, Terminal())
+            launch.stay(ScriptedCluster(RUNNING), folder, Terminal(), iter(()))
 
 
 INTERRUPTED = """
@@ -213,6 +213,41 @@ class TestReady:
         monkeypatch.delenv("no_proxy", raising=False)
         with answering((200, b"{}")) as url:
             assert launch.await_ready(url) == {}
+
+
+LISTENING = "Speech recognition: the small bundled model."
+
+
+def ready(stt: str) -> tuple[int, bytes]:
+    return 200, json.dumps({"stt": f"{LISTENING} {stt}"}).encode()
+
+
+class TestModelProgress:
+    @staticmethod
+    def shown(*answers: tuple[int, bytes], capfd: pytest.CaptureFixture[str]) -> list[str]:
+        """The lines of the launcher that is given these answers in turn, the first of them at the start."""
+        with answering(*answers[1:]) as url:
+            list(launch.model_progress(url, json.loads(answers[0][1]), Terminal()))
+        return [" ".join(line.split()) for line in capfd.readouterr().out.splitlines()]
+
+    def test_each_tenth_is_told_and_the_change(self, capfd: pytest.CaptureFixture[str]) -> None:
+        on_its_way = [ready(f"Downloading small: {percent} % of 486 MB.") for percent in (0, 4, 31, 39, 60)]
+        loading, done = ready("small is here and is being loaded."), ready("Whisper from /cache.")
+        lines = self.shown(*on_its_way, loading, (503, b"busy"), done, capfd=capfd)
+        assert [line.split(" ", 1)[0] for line in lines[:3]] == ["small"] * 3
+        assert [line[-4:].strip() for line in lines[:3]] == ["0 %", "31 %", "60 %"]
+        assert lines[3:] == [f"speech to text {LISTENING} Whisper from /cache."]
+
+    def test_a_failure_is_told_once_and_another_attempt_waited_for(self, capfd: pytest.CaptureFixture[str]) -> None:
+        again = ready("small could not be downloaded: no network. The next attempt comes in 10 s.")
+        lines = self.shown(
+            ready("Downloading small: 0 %."), again, again, ready("small could not be had."), capfd=capfd
+        )
+        assert lines[1:] == [f"speech to text {LISTENING} small could not be had."]
+
+    def test_nothing_is_asked_where_nothing_is_on_its_way(self) -> None:
+        assert list(launch.model_progress("http://127.0.0.1:1/", {"stt": LISTENING}, Terminal())) == []
+        assert list(launch.model_progress("http://127.0.0.1:1/", {}, Terminal())) == []
 
 
 def test_the_summary_names_the_urls_and_the_parts() -> None:

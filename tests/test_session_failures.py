@@ -16,7 +16,7 @@ from tests.fakes.ports import ScriptedJudge, ScriptedModel, ScriptedSpeaker, Scr
 
 def test_a_recogniser_that_fails_is_said_aloud() -> None:
     call = play(a_turn, transcriber=ScriptedTranscriber(fault=TranscriptionError("down")))
-    assert call.wire.events("agent_response")[0]["agent_response"] == line("not_heard", "pt")
+    assert call.wire.events("agent_response")[0]["agent_response"] == line("trouble", "pt")
     assert "error" in call.kinds()
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.errors import ConfigurationError
-from serve_app.settings import GROQ_CHAT_MODEL, GROQ_URL, Settings
+from serve_app.settings import GROQ_BACKUP_MODEL, GROQ_CHAT_MODEL, GROQ_URL, ModelAddress, Settings
 
 DATABASE = {"DATABASE_URL": "postgresql://localhost/hello"}
 
@@ -51,14 +51,70 @@ def test_what_is_missing_is_named(environ: dict[str, str]) -> None:
 
 
 def test_keys_are_not_shown() -> None:
-    names = ("GROQ_API_KEY", "LLM_API_KEY", "API_KEYS", "SIGNING_SECRET")
+    names = ("GROQ_API_KEY", "LLM_API_KEY", "LLM_BACKUP_API_KEY", "API_KEYS", "SIGNING_SECRET")
     settings = Settings.from_environment(DATABASE | dict.fromkeys(names, "hush, hush" * 4))
-    assert "hush" not in f"{settings!r} {settings}"
+    assert "hush" not in f"{settings!r} {settings} {settings.language_model} {settings.backup_model}"
 
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings.from_environment(DATABASE).llm_model = "other"
+
+
+GROQ = {"GROQ_API_KEY": "gsk_1"}
+GROQ_V1 = f"{GROQ_URL}/openai/v1"
+OWN = {"LLM_BASE_URL": "http://llm:8/v1", "LLM_MODEL": "m"}
+ELSEWHERE = {"LLM_BACKUP_BASE_URL": "http://backup:9/v1", "LLM_BACKUP_MODEL": "b"}
+
+
+def revealed(address: ModelAddress | None) -> tuple[str, str | None, str] | None:
+    if address is None:
+        return None
+    return address.base_url, address.api_key and address.api_key.get_secret_value(), address.model
+
+
+@pytest.mark.parametrize(
+    ("environ", "model", "backup"),
+    [
+        ({}, None, None),
+        (GROQ, (GROQ_V1, "gsk_1", GROQ_CHAT_MODEL), (GROQ_V1, "gsk_1", GROQ_BACKUP_MODEL)),
+        (
+            GROQ | {"GROQ_BASE_URL": "http://groq:1/"},
+            ("http://groq:1/openai/v1", "gsk_1", GROQ_CHAT_MODEL),
+            ("http://groq:1/openai/v1", "gsk_1", GROQ_BACKUP_MODEL),
+        ),
+        (
+            GROQ | {"LLM_API_KEY": "gsk_2", "LLM_MODEL": "m", "LLM_BACKUP_MODEL": "b", "LLM_BACKUP_API_KEY": "gsk_3"},
+            (GROQ_V1, "gsk_2", "m"),
+            (GROQ_V1, "gsk_3", "b"),
+        ),
+        (OWN, ("http://llm:8/v1", None, "m"), None),
+        (GROQ | OWN, ("http://llm:8/v1", None, "m"), None),
+        (
+            GROQ | OWN | {"LLM_API_KEY": "k", "LLM_BACKUP_MODEL": "b"},
+            ("http://llm:8/v1", "k", "m"),
+            ("http://llm:8/v1", "k", "b"),
+        ),
+        (GROQ | ELSEWHERE, (GROQ_V1, "gsk_1", GROQ_CHAT_MODEL), ("http://backup:9/v1", None, "b")),
+        (
+            OWN | ELSEWHERE | {"LLM_API_KEY": "k", "LLM_BACKUP_API_KEY": "l"},
+            ("http://llm:8/v1", "k", "m"),
+            ("http://backup:9/v1", "l", "b"),
+        ),
+        (ELSEWHERE, None, None),
+    ],
+)
+def test_each_model_has_its_endpoint_and_the_key_of_that_alone(
+    environ: dict[str, str], model: tuple[str, str | None, str] | None, backup: tuple[str, str | None, str] | None
+) -> None:
+    settings = Settings.from_environment(DATABASE | environ)
+    assert revealed(settings.language_model) == model
+    assert revealed(settings.backup_model) == backup
+
+
+def test_an_endpoint_without_a_model_is_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match=r"^environment variable LLM_BACKUP_BASE_URL: .*LLM_BACKUP_MODEL"):
+        Settings.from_environment(DATABASE | GROQ | {"LLM_BACKUP_BASE_URL": "http://backup:9/v1"})
 
 
 SECRET = "0123456789abcdef0123456789abcdef"

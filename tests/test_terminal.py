@@ -19,6 +19,40 @@ def test_a_step_is_one_line_also_after_a_remark(capfd: pytest.CaptureFixture[str
     assert lines[3].split() == ["second", "0.0", "s"]
 
 
+def test_progress_is_a_line_for_each_tenth_where_nobody_looks(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    for percent in (0, 3, 9, 10, 45, 49, 100):
+        terminal.progress("small", percent)
+    assert [line.split() for line in capfd.readouterr().out.splitlines()] == [
+        ["small", ".........................", "0", "%"],
+        ["small", "##.......................", "10", "%"],
+        ["small", "###########..............", "45", "%"],
+        ["small", "#########################", "100", "%"],
+    ]
+
+
+def test_progress_is_one_bar_on_a_terminal() -> None:
+    ours, theirs = os.openpty()
+    standard = os.dup(1)
+    os.dup2(theirs, 1)
+    try:
+        terminal = Terminal()
+    finally:
+        os.dup2(standard, 1)
+        os.close(standard)
+    for percent in (1, 2):
+        terminal.progress("small", percent)
+    terminal.say("remark")
+    os.close(theirs)
+    written = os.read(ours, 1000).decode()
+    os.close(ours)
+    _, first, rest = written.replace("\r\n", "\n").split("\r")
+    second, remark = rest.splitlines()
+    assert first.endswith("  1 %")
+    assert second.endswith("  2 %")
+    assert remark == "remark"
+
+
 def test_a_failed_step_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
     with pytest.raises(ZeroDivisionError), terminal.step("first"):

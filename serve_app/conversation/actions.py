@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from serve_app.conversation.agent import Voice
-from serve_app.conversation.decisions import Judge, Recognise
+from serve_app.conversation.decisions import Judge, Overhear, Recognise
 from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.model_request import ModelRequest
 from serve_app.conversation.protocol import ServerMessage
@@ -48,6 +48,13 @@ class Speak(msgspec.Struct, frozen=True):
     voice: Voice
 
 
+class Warm(msgspec.Struct, frozen=True):
+    """This voice will be asked for soon."""
+
+    language: str
+    voice: Voice
+
+
 class Stop(msgspec.Struct, frozen=True):
     """End all work for this reply, at once."""
 
@@ -65,5 +72,5 @@ class End(msgspec.Struct, frozen=True):
     error: HelloError
 
 
-Action = Send | Recognise | StopRecognising | Judge | Think | CallWebhook | Speak | Stop | Log | End
+Action = Send | Recognise | Overhear | StopRecognising | Judge | Think | CallWebhook | Speak | Warm | Stop | Log | End
 Actions = list[Action]

@@ -48,8 +48,19 @@ class CustomLlm(_Section, frozen=True):
     api_type: Literal["chat_completions"] = "chat_completions"
 
 
+class BackupLlm(_Section, frozen=True):
+    """Who answers when the model fails: the server's backup, nobody, or the models of `order`, at the same endpoint."""
+
+    preference: Literal["default", "disabled", "override"] = "default"
+    order: tuple[str, ...] = ()
+
+
 class Prompt(_Section, frozen=True):
-    """What the language model is told, which one it is (empty: the server's), and what it may do."""
+    """What the language model is told, which one it is (empty: the server's), and what it may do.
+
+    `cascade_timeout_seconds`: how long a model may take for its first word before the next is asked (None: the
+    server's own patience).
+    """
 
     prompt: str = ""
     llm: str = ""
@@ -62,6 +73,8 @@ class Prompt(_Section, frozen=True):
     """Which of `tools`, by name; None: all."""
     built_in_tools: BuiltInTools = BuiltInTools()
     custom_llm: CustomLlm | None = None
+    backup_llm_config: BackupLlm = BackupLlm()
+    cascade_timeout_seconds: Annotated[float, Meta(ge=2, le=15)] | None = None
 
 
 class DynamicVariables(_Section, frozen=True):
@@ -179,10 +192,28 @@ class PlatformSettings(_Section, frozen=True):
     """Of the embeddable widget: handed to it as it is."""
 
 
+class OnFailure(_Section, frozen=True):
+    """What follows when no provider is left to answer with: `message` (empty: ours), then the caller is asked again,
+    put through to the agent `agent_id`, or the call ends."""
+
+    action: Literal["retry", "transfer", "end"] = "retry"
+    message: str = ""
+    agent_id: str = ""
+
+
+class Hello(_Section, frozen=True):
+    """What ElevenLabs' agents do not have. `confidence_threshold`: the caller is asked again after words that were
+    understood less surely than this, 0..1."""
+
+    confidence_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    on_failure: OnFailure = OnFailure()
+
+
 class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     conversation_config: ConversationConfig = ConversationConfig()
     platform_settings: PlatformSettings = PlatformSettings()
+    hello: Hello = Hello()
 
     @property
     def tools(self) -> dict[str, Tool]:
@@ -221,7 +252,8 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def transfers_to(self) -> set[str]:
         """Ids of other agents."""
+        on_failure = {self.hello.on_failure.agent_id} if self.hello.on_failure.action == "transfer" else set()
         tool = self.conversation_config.agent.prompt.built_in_tools.transfer_to_agent
         if tool is None or not isinstance(tool.params, TransferToAgent):
-            return set()
-        return {transfer.agent_id for transfer in tool.params.transfers}
+            return on_failure
+        return on_failure | {transfer.agent_id for transfer in tool.params.transfers}

@@ -3,74 +3,72 @@
 What the session reports comes in under the id of its reply. Reports about a reply that is gone are ignored.
 """
 
-from msgspec import UNSET
+from msgspec.structs import replace
 
 from serve_app.conversation import protocol
-from serve_app.conversation.actions import Actions, End, Speak, Stop, Think
+from serve_app.conversation.actions import Actions, End, Stop, Think, Warm
+from serve_app.conversation.agent import Voice
+from serve_app.conversation.delivery import REPLY_BUDGET_S, Delivery
 from serve_app.conversation.dialogue import Dialogue, Message
 from serve_app.conversation.fallback import Fallback
+from serve_app.conversation.fillers import enough_fillers, filler, filler_due
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.patience import Patience
-from serve_app.conversation.playback import Piece, SpeechChunk
+from serve_app.conversation.playback import LEAD_S, LONG_LEAD_S, SpeechChunk
 from serve_app.conversation.reply import Reply
+from serve_app.conversation.speculation import Speculation, same_words
 from serve_app.conversation.tool_use import Outcome
 from serve_app.conversation.toolbox import Toolbox
 from serve_app.conversation.tools import ToolCall
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.turn_taking import TurnTaking
 from serve_app.conversation.writing import Writing
-from serve_app.errors import HelloError, LanguageModelError, SpeechError
+from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolError
 
-REPLY_BUDGET_S = 10.0
-"""An answer without a (further) sound for this long has failed: providers have tighter budgets of their own."""
 MOST_ROUNDS = 8
 """Times that an answer may use tools: a model that goes on for ever is asked for words."""
-TOOL_PATIENCE_S = 2.0
-"""Silence while tools run, until the agent says that it is on it: about where callers ask "hello?"."""
-STILL_BUSY_S = 8.0
-"""And until it says so again."""
-LAST_TOOLS_S = 5.0
-"""After the last word, for tools that were called together with end_call."""
-HANG_UP_S = 0.3
-"""After the last word: clients play a little behind our clock, and what ends the call cuts them off."""
+_LINES = {"retry": "trouble", "transfer": "transfer", "end": "no_service"}
 
 
 class Answering:
-    """`text_only`: answers are written, not spoken."""
+    """`text_only`: answers are written, not spoken. `speculation`: what may be begun before an answer is wanted."""
 
     def __init__(
-        self, identity: Identity, out: Outgoing, turns: TurnTaking, patience: Patience, *, text_only: bool
+        self,
+        identity: Identity,
+        out: Outgoing,
+        turns: TurnTaking,
+        patience: Patience,
+        *,
+        text_only: bool,
+        speculation: Speculation = Speculation.TTS,
     ) -> None:
         self._identity = identity
         self._out = out
         self._turns = turns
         self._patience = patience
         self._text_only = text_only
+        self._delivery = Delivery(out, turns, text_only=text_only, speculation=speculation)
         self._toolbox = Toolbox(out, identity)
         self.dialogue = Dialogue(identity.prompt)
         self.reply: Reply | None = None
         self._replies = 0
-        self._due: float | None = None  # when the reply has failed if nothing further is heard of it
-        self._writing: Writing | None = None  # of the reply, once it is taken
-        self._taken_at = 0.0
+        self._bad_line = False
 
     # ---- what the session reports
 
     def token(self, reply_id: int, text: str, now: float) -> Actions:
         if reply := self._current(reply_id):
             reply.token(text, now)
-            if self._text_only and reply.taken:
-                self._due = now + REPLY_BUDGET_S
-            self._written(reply)
-            self._ask_voice(reply, now)
+            self._delivery.wrote(reply, now)
         return self.done()
 
     def reasoned(self, reply_id: int, text: str, now: float) -> Actions:
         if reply := self._current(reply_id):
             reply.reasoning += text
-            self._written(reply)
+            self._delivery.wrote(reply, now)
         return self.done()
 
     def fell_back(self, reply_id: int, fallback: Fallback, now: float) -> Actions:
@@ -97,11 +95,12 @@ class Answering:
         return self.done()
 
     def answer_failed(self, reply_id: int, error: HelloError, now: float) -> Actions:
-        """What was said so far stands; if that is nothing, an apology takes its place."""
+        """What was said so far stands, and an apology follows."""
         if reply := self._current(reply_id):
             self._out.log_error(error)
-            reply.thinking, reply.calls = False, []
-            self._go_on(reply, now)
+            reply.thinking, reply.calls, reply.broken = False, [], error
+            if reply.taken:
+                self._tell_broken(reply, error, now)
         return self.done()
 
     def tool_answered(self, reply_id: int, call_id: str, outcome: Outcome, now: float) -> Actions:
@@ -133,14 +132,12 @@ class Answering:
         return self.done()
 
     def speech_failed(self, reply_id: int, clause: int, error: HelloError, now: float) -> Actions:
-        """A clause is lost. If nothing at all can be heard of an answer, the caller is told and the call ends."""
+        """A clause is lost, by every voice there is: with it the rest of the answer."""
         if reply := self._current(reply_id):
-            reply.clause_whole(clause)
-            if reply.taken and reply.playback.drained and not reply.playback.started:
-                self._out.do(End(error))
-            else:
-                self._out.log_error(error)
-                self._play(reply, now)
+            self._out.log_error(error)
+            reply.broken = error
+            if reply.taken:
+                self._tell_broken(reply, error, now)
         return self.done()
 
     # ---- what the conversation decides
@@ -162,29 +159,49 @@ class Answering:
         """The last goodbye is being said: nothing can hold the agent back."""
         return self.reply is not None and self.reply.protected and self.reply.ends is not None
 
-    def prepare(self, text: str, language: str, metrics: TurnMetrics, now: float) -> None:
-        """Begin an answer to what the user may just have said. It is not heard, uses no tool and stands in no history
-        before it is released."""
+    def prepare(self, text: str, language: str, metrics: TurnMetrics, now: float, *, note: str = "") -> TurnMetrics:
+        """Begin an answer to what the user may just have said, unless it has been begun. It is not heard, uses no tool
+        and stands in no history before it is taken. `note`, for the model alone, says how far to trust the words: with
+        one, no tool is used on them at all. Returns the answer's metrics."""
+        prepared = self.reply
+        if prepared and prepared.question is not None and same_words(prepared.question, text):
+            prepared.metrics.transcript = metrics.transcript
+            return prepared.metrics
         self._identity.heard(language)
-        reply = self._new_reply(metrics)
-        self._think(reply, self.dialogue.messages(and_then=text), now)
+        reply = self._next_reply(metrics)
+        reply.question = text
+        self._think(reply, _noted(self.dialogue.messages(and_then=text), note), now, tools=not note)
+        return metrics
 
     def take_turn(self, now: float) -> None:
         """The answer that was prepared is the one to give."""
         assert self.reply is not None
         self._release(self.reply, now)
 
+    def hold(self, now: float) -> None:
+        """The turn is the agent's, but the words to answer are late."""
+        reply = self._next_reply(TurnMetrics())
+        reply.held = True
+        self._release(reply, now)
+        self._fill_with(reply, line("one_moment", reply.language), now)
+        self._play(reply, now)
+
+    def fail(self, error: HelloError, now: float) -> None:
+        """There can be no answer, for a fault of ours."""
+        self._out.log_error(error)
+        self._turns.answering()
+        self._apologise(self._next_reply(TurnMetrics()), error, now)
+
     def answer(self, metrics: TurnMetrics, now: float, *, note: str = "") -> None:
         """An answer to the dialogue as it stands; `note` is for the model alone, and for this once."""
-        reply = self._new_reply(metrics)
-        messages = self.dialogue.messages()
-        self._think(reply, [*messages, Message("system", note)] if note else messages, now)
+        reply = self._next_reply(metrics)
+        self._think(reply, _noted(self.dialogue.messages(), note), now)
         self._turns.answering()
         self._release(reply, now)
 
     def say(self, text: str, now: float, *, protected: bool = False, ends: HelloError | None = None) -> None:
         """Words of the agent's own accord. `ends`: the call ends with this once they were heard."""
-        reply = self._new_reply(TurnMetrics())
+        reply = self._next_reply(TurnMetrics())
         reply.protected, reply.ends = protected, ends
         reply.utter(text, now)
         self._turns.answering()
@@ -193,17 +210,17 @@ class Answering:
 
     def interrupt(self, now: float) -> None:
         """The caller takes the floor: the voice stops."""
-        reply, writing = self._drop()
-        if reply is None or writing is None:
+        reply = self._drop()
+        if reply is None or reply.writing is None:
             return
         heard, fade = reply.heard(now), reply.playback.fade()
-        writing.close()
-        writing.announce(now)
+        reply.writing.close()
+        reply.writing.announce(now)
         event_id = self._out.send_with_id(protocol.Interruption)
         self._out.log("interruption", event_id=event_id, turn=reply.id)
         if fade:
-            self._send_audio(reply, fade)
-        self._cut(reply, writing, heard, now)
+            self._delivery.send(reply, fade)
+        self._cut(reply, reply.writing, heard, now)
 
     def cut_off(self, now: float) -> None:
         """The answer ends here, for another reason than the caller's voice."""
@@ -211,16 +228,24 @@ class Answering:
         if reply is None or not (reply.playback.started or self._text_only):
             self.discard()
             return
-        _, writing = self._drop()
-        if writing:
-            self._cut(reply, writing, reply.answer if self._text_only else reply.heard(now), now)
+        self._drop()
+        if reply.writing:
+            self._cut(reply, reply.writing, reply.answer if self._text_only else reply.heard(now), now)
 
     def discard(self) -> None:
         """The answer is not needed. What tools did on the way is no less true."""
-        reply, writing = self._drop()
-        if reply and writing:
-            writing.stop()
+        reply = self._drop()
+        if reply and reply.metrics.model_asked is not None:
+            self._out.log("discarded", stage="llm", requests=1, tokens=reply.tokens, characters=reply.characters)
+        if reply and reply.writing:
+            reply.writing.stop()
             self.dialogue.agent_said(reply.history("") if reply.rounds else [])
+
+    def adapt(self, *, bad_line: bool) -> None:
+        """On a bad line sound leaves earlier, and answers come from what is quick."""
+        self._bad_line = bad_line
+        if self.reply:
+            self.reply.playback.lead_s = self._lead_s
 
     # ---- time
 
@@ -228,11 +253,8 @@ class Answering:
         reply = self.reply
         if reply is None:
             return float("inf")
-        playing = None if self._text_only else reply.playback.deadline()
-        if playing is not None and reply.playback.drained:
-            playing += self._linger(reply)
-        wakes = [wake for wake in (playing, self._due) if wake is not None]
-        return min([*wakes, self._filler_due(reply), *(use.due for use in reply.pending)], default=float("inf"))
+        tools = (use.due for use in reply.pending)
+        return min([self._delivery.deadline(reply), reply.due or float("inf"), self._filler_due(reply), *tools])
 
     def tick(self, now: float) -> None:
         if (reply := self.reply) and any(use.due <= now for use in reply.pending):
@@ -242,51 +264,71 @@ class Answering:
             self._fill(reply, now)
         if reply := self.reply:
             self._play(reply, now)
-        if self._due is not None and now >= self._due:
-            self._give_up(now)
+        if (reply := self.reply) and reply.due is not None and now >= reply.due:
+            self._give_up(reply, now)
 
     # ---- the reply under way
 
     def _current(self, reply_id: int) -> Reply | None:
         return self.reply if self.reply and self.reply.id == reply_id else None
 
-    def _new_reply(self, metrics: TurnMetrics) -> Reply:
-        self.discard()
+    def _next_reply(self, metrics: TurnMetrics) -> Reply:
+        """A new one, or the one that has passed the time until now."""
+        if self.reply and self.reply.held:
+            self.reply.held, self.reply.metrics = False, metrics
+            return self.reply
+        if self.reply:
+            self.discard()
         self._replies += 1
-        self.reply = Reply(self._replies, self._identity.language, self._identity.voice, metrics)
+        self.reply = Reply(self._replies, self._identity.language, self._voice, metrics)
+        self.reply.playback.lead_s = self._lead_s
         return self.reply
+
+    @property
+    def _lead_s(self) -> float:
+        return LONG_LEAD_S if self._bad_line else LEAD_S
+
+    @property
+    def _voice(self) -> Voice:
+        voice = self._identity.voice
+        return replace(voice, model_id="") if self._bad_line else voice  # the default model is the quickest
 
     def _release(self, reply: Reply, now: float) -> None:
         """The turn is the agent's: the reply may be heard, and do things."""
-        reply.taken, self._taken_at = True, now
-        self._writing = Writing(reply, self._out)
-        self._due = now + REPLY_BUDGET_S
-        reply.playback.release()
-        if reply.complete:
-            self._writing.close()
+        reply.taken_at, reply.due = now, now + REPLY_BUDGET_S
+        if not reply.taken:
+            reply.taken, reply.writing = True, Writing(reply, self._out)
+            reply.playback.release()
+        elif reply.playback.plays_until > now:  # it has passed the time, and still does
+            self._turns.agent_started()
+        if reply.broken and not reply.apology:
+            self._tell_broken(reply, reply.broken, now)
+            return
+        if reply.complete and reply.writing:
+            reply.writing.close()
         self._go_on(reply, now)
 
-    def _drop(self) -> tuple[Reply | None, Writing | None]:
-        """The reply, if there is one, and its writing, if it was taken: all work for it ends."""
-        reply, writing = self.reply, self._writing
-        self.reply = self._writing = self._due = None
+    def _drop(self) -> Reply | None:
+        """The reply, if there is one: all work for it ends."""
+        reply, self.reply = self.reply, None
         if reply:
             self._out.do(Stop(reply.id))
-        return reply, writing
+        return reply
 
-    def _think(self, reply: Reply, messages: list[Message], now: float) -> None:
+    def _think(self, reply: Reply, messages: list[Message], now: float, *, tools: bool = True) -> None:
         if reply.metrics.model_asked is None:
             reply.metrics.model_asked = now
         reply.asked(now)
-        self._out.do(Think(reply.id, self._identity.request(messages, tools=len(reply.rounds) < MOST_ROUNDS)))
+        tools = tools and len(reply.rounds) < MOST_ROUNDS
+        self._out.do(Think(reply.id, self._identity.request(messages, tools=tools, hurry=self._bad_line)))
 
     def _go_on(self, reply: Reply, now: float) -> None:
         """Whatever comes next: tools, the model again, or the end of the text."""
         if reply.taken and not reply.thinking and reply.calls:
             self._use_tools(reply, now)
-        waits = reply.thinking or reply.complete or reply.calls or (reply.pending and not reply.ends)
+        waits = reply.thinking or reply.complete or reply.calls or reply.held or (reply.pending and not reply.ends)
         if not waits and reply.using_tools and not reply.last_word:
-            self._due = now + REPLY_BUDGET_S
+            reply.due = now + REPLY_BUDGET_S
             self._think(reply, [*self.dialogue.messages(), *reply.history()], now)
         elif not waits:
             self._complete(reply, now)
@@ -296,9 +338,9 @@ class Answering:
         """What was said before them is a section of its own."""
         said = len(reply.answer)
         reply.flush(now)
-        if self._writing:
-            self._writing.close()
-        self._due = None  # each tool has a time of its own
+        if reply.writing:
+            reply.writing.close()
+        reply.due = None  # each tool has a time of its own
         before = reply.last_use_at
         self._toolbox.use(reply, reply.calls, now)
         self._follow_identity()
@@ -311,6 +353,7 @@ class Answering:
 
     def _follow_identity(self) -> None:
         """A tool may have put another agent in its place."""
+        self._out.do(Warm(self._identity.language, self._voice))
         self.dialogue.prompt = self._identity.prompt
         self._patience.adopt(self._identity.agent.conversation_config.turn)
 
@@ -318,73 +361,25 @@ class Answering:
         if reply.wordless and not reply.silent and not reply.said_it_all:  # nothing to be spoken: no answer is none
             reply.utter(line("trouble", reply.language), now)
         reply.end(now)
-        if self._writing:
-            self._due = now + REPLY_BUDGET_S
-            self._writing.close()
-
-    def _written(self, reply: Reply) -> None:
-        if self._writing:
-            self._writing.advance()
-            if self._text_only:
-                self._turns.agent_started()
+        if reply.writing:
+            reply.due = now + REPLY_BUDGET_S
+            reply.writing.close()
 
     def _play(self, reply: Reply, now: float) -> None:
-        """Ask the voice for what is next, send what is due, and note the end."""
-        self._written(reply)
-        if self._text_only:
-            self._deliver(reply, now)
-            return
-        self._ask_voice(reply, now)
-        pieces = reply.playback.take(now)
-        if pieces:
-            self._due = None if reply.pending else now + REPLY_BUDGET_S
-            self._note_first_audio(reply, now)
-        if self._writing and reply.playback.started:
-            self._writing.announce(now)  # the text goes just before the sound
-        for piece in pieces:
-            self._send_audio(reply, piece)
-        self._ask_voice(reply, now)
-        if reply.taken and reply.complete and reply.playback.finished(now - self._linger(reply)):
+        if self._delivery.advance(reply, now):
             self._finish(reply, now)
-
-    def _linger(self, reply: Reply) -> float:
-        """How long after its last word a call that ends is kept open."""
-        if not reply.ends or not reply.playback.started:
-            return 0.0
-        return LAST_TOOLS_S if reply.pending else HANG_UP_S
-
-    def _deliver(self, reply: Reply, now: float) -> None:
-        """In writing."""
-        if self._writing:
-            self._writing.announce(now)
-            if reply.complete:
-                self._finish(reply, now)
-
-    def _ask_voice(self, reply: Reply, now: float) -> None:
-        wanted = [] if self._text_only else reply.next_clauses(now)
-        for number, clause, language, voice in wanted:
-            self._out.do(Speak(reply.id, number, clause.text, language, voice))
-
-    def _send_audio(self, reply: Reply, piece: Piece) -> None:
-        alignment = protocol.AudioAlignment.of(piece.alignment) if piece.alignment else UNSET
-        event_id = self._out.send_with_id(lambda i: protocol.Audio(piece.audio, i, alignment))
-        self._out.log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
-
-    def _note_first_audio(self, reply: Reply, now: float) -> None:
-        if reply.metrics.first_audio is None:
-            reply.metrics.first_audio = now
-            self._turns.agent_started()
 
     def _finish(self, reply: Reply, now: float) -> None:
         """The caller has heard, or read, the end of it."""
         if not self._text_only and not reply.playback.started and not reply.silent:
-            self._drop()
-            self._out.do(End(SpeechError("the voice gave no sound")))
+            error = SpeechError("the voice gave no sound")
+            self._out.log_error(error)
+            self._fail(error, now)
             return
         self.dialogue.agent_said(reply.history())
-        if self._writing:
-            self._writing.complete()
-        self.reply = self._writing = self._due = None
+        if reply.writing:
+            reply.writing.complete()
+        self.reply = None
         self._turns.agent_finished()
         self._patience.quiet_from(now)
         if reply.silent:
@@ -393,6 +388,8 @@ class Answering:
             self._toolbox.hang_up(reply.hanging_up, now)
         if reply.ends:
             self._out.do(End(reply.ends))
+        elif reply.transfers_to:
+            self._hand_over(reply.transfers_to, now)
 
     def _cut(self, reply: Reply, writing: Writing, heard: str, now: float) -> None:
         """The answer ended before its end: client, record and history learn what was heard of it."""
@@ -400,60 +397,88 @@ class Answering:
         writing.complete()
         self.dialogue.agent_said(reply.history(heard))
 
-    # ---- what takes long
+    # ---- what takes long, and what fails
 
     def _filler_due(self, reply: Reply) -> float:
-        """When the agent says something to pass the time."""
-        if self._text_only or not reply.taken or reply.complete or not reply.idle:
+        if self._text_only:
             return float("inf")
-        quiet_from = max(reply.filled_at, reply.playback.plays_until)
-        if reply.pending:
-            silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
-            patience = STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S
-            return float("inf") if silent else max(quiet_from, reply.busy_since) + patience
         soft = self._identity.agent.conversation_config.turn.soft_timeout_config
-        enough = reply.soft_fillers >= soft.max_soft_timeouts_per_generation
-        too_early = soft.disable_until_first_user_message and not self.dialogue.user_has_spoken
-        if soft.timeout_seconds <= 0 or enough or too_early or not (reply.thinking and reply.untouched):
-            return float("inf")
-        return max(quiet_from, reply.asked_at, self._taken_at) + soft.timeout_seconds
+        return filler_due(reply, soft, user_has_spoken=self.dialogue.user_has_spoken)
 
     def _fill(self, reply: Reply, now: float) -> None:
-        if reply.pending:
-            text = line("still_busy" if reply.fillers else "one_moment", reply.language)
+        """What there is of the answer passes the time best."""
+        soft = self._identity.agent.conversation_config.turn.soft_timeout_config
+        if reply.unspoken:
+            reply.flush(now)
+        elif enough_fillers(reply, soft):
+            self._give_up(reply, now)
+            return
         else:
-            soft = self._identity.agent.conversation_config.turn.soft_timeout_config
-            messages = [text for text in (soft.message, *soft.additional_soft_timeout_messages) if text]
-            text = (messages or [line("one_moment", reply.language)])[: reply.soft_fillers + 1][-1]
-            reply.soft_fillers += 1
-        reply.fill(text, now)
-        if self._writing:
-            self._writing.close()  # the answer is another thing
+            self._fill_with(reply, filler(reply, soft), now)
         self._play(reply, now)
 
-    def _give_up(self, now: float) -> None:
+    def _fill_with(self, reply: Reply, text: str, now: float) -> None:
+        """A section of its own: the answer is another thing."""
+        if reply.writing:
+            reply.writing.close()
+        reply.fill(text, now)
+        if reply.writing:
+            reply.writing.close()
+
+    def _give_up(self, reply: Reply, now: float) -> None:
         """No (further) sound within the budget."""
-        reply, self._due = self.reply, None
-        if reply is None:
+        fault = LanguageModelError if reply.thinking else SpeechError
+        error = fault(f"no answer, or no more of it, within {REPLY_BUDGET_S:.0f} s")
+        self._out.log_error(error)
+        self._fail(error, now)
+
+    def _tell_broken(self, reply: Reply, error: HelloError, now: float) -> None:
+        """What the model gave before it failed can still be said; without a voice nothing can."""
+        if isinstance(error, SpeechError):
+            self._fail(error, now)
+        else:
+            self._apologise(reply, error, now)
+
+    def _fail(self, error: HelloError, now: float) -> None:
+        """The answer ends where it is, and an apology takes its place. If that is what failed, the call is over:
+        nothing can be heard any more."""
+        reply = self.reply
+        self.cut_off(now)
+        if reply and (reply.apology or reply.ends):
+            self._out.log("none_response", turn=reply.id)
+            self._out.do(End(error))
+        else:
+            self._turns.answering()
+            self._apologise(self._next_reply(TurnMetrics()), error, now)
+
+    def _apologise(self, reply: Reply, error: HelloError, now: float) -> None:
+        """In this reply, after what it has said: then what the agent has set for such a case."""
+        wanted = self._identity.agent.hello.on_failure
+        self._out.log("failure", action=wanted.action, error_type=error.error_type)
+        reply.apology, reply.protected = True, wanted.action != "retry"
+        reply.ends = error if wanted.action == "end" else None
+        reply.transfers_to = wanted.agent_id if wanted.action == "transfer" else ""
+        reply.flush(now)
+        if reply.writing:
+            reply.writing.close()
+        reply.utter(wanted.message or line(_LINES[wanted.action], reply.language), now)
+        self._complete(reply, now)
+        self._release(reply, now)
+
+    def _hand_over(self, agent_id: str, now: float) -> None:
+        """The call is the other agent's."""
+        try:
+            self._identity.become(agent_id)
+        except ToolError as e:
+            self._out.log_error(e)
             return
-        late = f"within {REPLY_BUDGET_S:.0f} s"
-        mute = not self._text_only and not reply.playback.started and reply.metrics.first_clause is not None
-        if mute:
-            self._out.do(End(SpeechError(f"no sound from the voice {late}")))
-        elif reply.wordless and reply.thinking:
-            self._out.log_error(LanguageModelError(f"no answer from the language model {late}"))
-            self.cut_off(now)
-            self.say(line("trouble", self._identity.language), now)
-        elif reply.thinking and not reply.playback.started and not self._text_only:  # too little for a clause
-            self._out.log_error(LanguageModelError(f"the answer did not go on {late}"))
-            said = reply.text
-            self.discard()
-            self.say(said, now)
-        else:  # what came is the answer
-            fault = LanguageModelError if reply.thinking else SpeechError
-            self._out.log_error(fault(f"the answer did not go on {late}"))
-            self.cut_off(now)
-            self._turns.agent_finished()
-            self._patience.quiet_from(now)
-            if reply.ends:
-                self._out.do(End(reply.ends))
+        self._out.log("transfer", agent_id=agent_id)
+        self._follow_identity()
+        if self._identity.first_message:
+            self.say(self._identity.first_message, now)
+        elif self.dialogue.user_has_spoken:
+            self.answer(TurnMetrics(decided=now), now)
+
+
+def _noted(messages: list[Message], note: str) -> list[Message]:
+    return [*messages, Message("system", note)] if note else messages

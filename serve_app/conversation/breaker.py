@@ -1,8 +1,8 @@
 """A circuit breaker: a provider that keeps failing is left alone, so that no caller waits for it, and tried again soon.
 
-    CLOSED ──OPENS_AT failures in a row──▶ OPEN ──PROBE_AFTER_S──▶ HALF_OPEN ──success──▶ CLOSED
-                                            ▲                          │
-                                            └─────────failure──────────┘
+CLOSED ──OPENS_AT failures in a row──▶ OPEN ──PROBE_AFTER_S──▶ HALF_OPEN ──success──▶ CLOSED
+                                        ▲                          │
+                                        └─────────failure──────────┘
 """
 
 from collections.abc import Callable

@@ -10,17 +10,19 @@ import msgspec
 
 from serve_app.audio.detector import Frame
 from serve_app.conversation import opening, protocol
-from serve_app.conversation.actions import Actions, End, StopRecognising
+from serve_app.conversation.actions import Actions, End, StopRecognising, Warm
 from serve_app.conversation.agent import Agent, ConversationConfig
 from serve_app.conversation.answering import Answering
 from serve_app.conversation.decisions import (
     Decisions,
     Discard,
     Duck,
+    Hold,
     Interrupt,
     Judge,
     Judgement,
     NoWords,
+    Overhear,
     Prepare,
     Recognise,
     Swell,
@@ -28,11 +30,15 @@ from serve_app.conversation.decisions import (
 )
 from serve_app.conversation.dialogue import Transcript
 from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.hearing import Hearing
 from serve_app.conversation.heartbeat import PING_EVERY_S, Heartbeat
 from serve_app.conversation.identity import Identity
+from serve_app.conversation.line_quality import LineQuality
 from serve_app.conversation.lines import line
+from serve_app.conversation.notes import SILENT_NOTE
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.patience import Overdue, Patience
+from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, State, TurnTaking
 from serve_app.errors import CallerSilent, ClientError, Gone, HelloError, Silent, TimeIsUp, TranscriptionError
@@ -42,10 +48,6 @@ UNSURE_SILENCE_S = 0.350
 """The pause that ends a turn, and when the judge doubts that it did."""
 SCORE_EVERY = 5
 """Frames in each `vad_score`: ten a second are what a level meter can show."""
-SILENT_NOTE = (
-    "(The caller has said nothing for a while. In one short sentence, ask whether they are still there, or help.)"
-)
-"""For the language model, in place of words of the caller's."""
 _NOTHING: Actions = []
 
 
@@ -63,6 +65,8 @@ class Conversation:
         system: Variables | None = None,
         ping_every_s: float = PING_EVERY_S,
         authorization_method: str = "public",
+        speculation: Speculation = Speculation.TTS,
+        ration: Ration | None = None,
     ) -> None:
         self.id = conversation_id
         self._agent_id = agent_id
@@ -71,10 +75,12 @@ class Conversation:
         own = {"system__agent_id": agent_id, "system__conversation_id": conversation_id}
         self._system = {**own, **(system or {})}
         self._out = Outgoing()
-        self._turns = TurnTaking(silence_s=SILENCE_S, unsure_s=UNSURE_SILENCE_S)
+        self._speculation = speculation
+        early = (ration or Ration()) if speculation is not Speculation.OFF else None
+        self._turns = TurnTaking(silence_s=SILENCE_S, unsure_s=UNSURE_SILENCE_S, early=early)
         self._heartbeat = Heartbeat(ping_every_s)
         self._metrics = TurnMetrics()  # of the turn under way
-        self._transcript: Transcript | None = None
+        self._hearing = Hearing(self._out)
         self._scores: list[float] = []
         self._begun = False
         self._deaf_told = False
@@ -83,6 +89,12 @@ class Conversation:
     def keywords(self) -> tuple[str, ...]:
         """Words that the recogniser should expect."""
         return self._identity.agent.conversation_config.asr.keywords
+
+    @property
+    def spoken_language(self) -> str | None:
+        """ISO 639-1, if it is known before it is heard: an agent of one language is spoken to in that."""
+        languages = self._identity.agent.languages
+        return languages[0].partition("-")[0] if len(languages) == 1 else None
 
     # ---- the caller
 
@@ -95,7 +107,18 @@ class Conversation:
         self._out.events, self._out.opened = begun.agent.client_events, now
         self._identity = Identity(begun, self._agents)
         self._patience = Patience(config, now)
-        self.answering = Answering(self._identity, self._out, self._turns, self._patience, text_only=self.text_only)
+        self.answering = Answering(
+            self._identity,
+            self._out,
+            self._turns,
+            self._patience,
+            text_only=self.text_only,
+            speculation=self._speculation,
+        )
+        self._quality = LineQuality(now)
+        self._turns.overhears = (
+            protocol.TentativeUserTranscript.TYPE in self._out.events and self._speculation is not Speculation.OFF
+        )
         self._heartbeat.start(now)
         self._begun = True
         self._log_start(initiation, config)
@@ -103,6 +126,8 @@ class Conversation:
         self._out.send(protocol.ConversationInitiationMetadata(self.id, *formats))
         for error in opening.not_honoured(initiation):
             self._out.refuse(error)
+        if not self.text_only:
+            self._out.do(Warm(self._identity.language, self._identity.voice))
         if first_message := self._identity.first_message:
             self.answering.say(first_message, now, protected=config.agent.disable_first_message_interruptions)
         return self.answering.done()
@@ -111,7 +136,9 @@ class Conversation:
         """Anything but audio (see `hear`)."""
         if isinstance(message, protocol.Pong):
             self._heartbeat.pong(message.event_id, now)
-            return _NOTHING
+            self._quality.pinged(self._heartbeat.ping_ms)
+            self._adapt(now)
+            return self.answering.done()
         self._patience.received(now)
         match message:
             case protocol.UserMessage(text, rich_content_id):
@@ -137,6 +164,12 @@ class Conversation:
                 pass
         return self.answering.done()
 
+    def arrived(self, seconds: float, backlog_s: float, now: float) -> Actions:
+        """A message with so much of the caller's audio came. `backlog_s`: of ours that waits to be taken."""
+        self._quality.arrived(seconds, backlog_s, now)
+        self._adapt(now)
+        return self.answering.done()
+
     def hear(self, frame: Frame, now: float, behind_s: float = 0.0) -> Actions:
         """The next 20 ms of the caller's audio, judged by the frame detector. `behind_s`: the audio after it that came
         in the same message, so the frame was over that much before `now`."""
@@ -152,17 +185,23 @@ class Conversation:
 
     def recognition_failed(self, recognition: int, error: HelloError, now: float) -> Actions:
         if recognition == self._turns.recognition:
-            self._out.log_error(error)
+            self._hearing.fault = error
             self._turns.owe()
         return self.recognised(recognition, Transcript("", self._identity.language, 0.0), now)
 
     def recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
         if recognition == self._turns.recognition:
-            self._transcript = transcript
             self._metrics = TurnMetrics(transcript=now)
-            if transcript.text and self._turns.state is State.PAUSE:
-                self._out.send_with_id(lambda i: protocol.TentativeUserTranscript(transcript.text, i))
-            self._decided(self._turns.recognised(recognition, words=bool(transcript.text), now=now), now)
+            words = self._hearing.recognised(transcript, self._turns.speech_s)
+            if words and self._turns.state is State.PAUSE:
+                self._hearing.show(transcript.text)
+            self._decided(self._turns.recognised(recognition, words=words, now=now), now)
+        return self.answering.done()
+
+    def overheard(self, look: int, transcript: Transcript) -> Actions:
+        """What the caller has said so far, while they speak on."""
+        if look == self._turns.overheard:
+            self._hearing.overheard(transcript.text)
         return self.answering.done()
 
     def judged(self, judgement: Judgement, now: float) -> Actions:
@@ -234,17 +273,21 @@ class Conversation:
     def _decided(self, decisions: Decisions, now: float) -> None:
         for decision in decisions:
             match decision:
-                case Recognise() | Judge():
+                case Recognise() | Overhear() | Judge():
                     self._out.do(decision)
-                case Prepare():
-                    assert self._transcript is not None
-                    self._prepare(self._transcript, now)
+                    if isinstance(decision, Recognise):
+                        self._hearing.asked()
+                case Prepare() if self._speculation.includes(Speculation.LLM):
+                    assert self._hearing.transcript is not None
+                    self._prepare(self._hearing.transcript, now)
                 case Discard():
-                    self._discard()
+                    self._went_on(now)
+                case Hold():
+                    self.answering.hold(now)
                 case TakeTurn(caller_stopped):
-                    assert self._transcript is not None
+                    assert self._hearing.transcript is not None
                     self._metrics.caller_stopped, self._metrics.decided = caller_stopped, now
-                    self._take_turn(self._transcript, "audio", now)
+                    self._take_turn(self._hearing.transcript, "audio", now)
                 case NoWords(owed, overdue):
                     self._no_words(now, owed=owed, overdue=overdue)
                 case Duck() if self.answering.reply:
@@ -257,12 +300,19 @@ class Conversation:
                     self.answering.interrupt(now)
 
     def _prepare(self, transcript: Transcript, now: float) -> None:
-        self.answering.prepare(transcript.text, transcript.language, self._metrics, now)
+        note = self._hearing.note(transcript, self._confidence_threshold)
+        text, language = transcript.text, transcript.language
+        self._metrics = self.answering.prepare(text, language, self._metrics, now, note=note)
+
+    @property
+    def _confidence_threshold(self) -> float:
+        return self._identity.agent.hello.confidence_threshold
 
     def _take_turn(self, transcript: Transcript, medium: str, now: float) -> None:
         self._identity.heard(transcript.language)
         self._patience.user_spoke(now)
         event_id = self._out.send_with_id(lambda i: protocol.UserTranscript(transcript.text, i))
+        self._prepare(transcript, now)
         self._out.log(
             "user_turn",
             text=transcript.text,
@@ -273,20 +323,27 @@ class Conversation:
             time_in_call_secs=self._out.time_in_call(now),
             metrics=self._metrics.user_turn(),
         )
-        if self.answering.reply is None:
-            self._prepare(transcript, now)
         self.answering.dialogue.user_said(transcript.text)
-        self._transcript = None
+        self._hearing.taken(transcript, self._confidence_threshold)
         self.answering.take_turn(now)
 
     def _no_words(self, now: float, *, owed: bool, overdue: bool) -> None:
-        self._discard()
-        if owed:
-            self._patience.user_spoke(now)
-        self._patience.quiet_from(now)
+        self._out.do(StopRecognising())
+        fault = self._hearing.fault
+        self._hearing.over()
         if overdue:
-            self._out.log_error(TranscriptionError(f"no transcript within {RECOGNITION_BUDGET_S:.0f} s"))
-        if owed:
+            fault = TranscriptionError(f"no transcript within {RECOGNITION_BUDGET_S:.0f} s")
+        if not owed:
+            self.answering.discard()
+            self._patience.quiet_from(now)
+            return
+        self._patience.user_spoke(now)
+        self._patience.quiet_from(now)
+        if fault and not self.answering.dialogue.awaits_answer:
+            self.answering.fail(fault, now)
+        else:
+            if fault:
+                self._out.log_error(fault)
             self._answer_owed(now)
 
     def _answer_owed(self, now: float) -> None:
@@ -298,9 +355,13 @@ class Conversation:
         else:
             self.answering.say(line("not_heard", self._identity.language), now)
 
-    def _discard(self) -> None:
+    def _went_on(self, now: float) -> None:
+        """The caller did, or may have: an answer that was prepared is kept until their next words say which."""
         self._out.do(StopRecognising())
-        self.answering.discard()
+        self._hearing.went_on()
+        reply = self.answering.reply
+        if reply and reply.taken:
+            self.answering.cut_off(now)
 
     # ---- what the client sends besides
 
@@ -308,6 +369,7 @@ class Conversation:
         if text is None or not text.strip() or self.answering.leaving:
             return
         self._decided(self._turns.typed(), now)
+        self.answering.discard()
         self._metrics = TurnMetrics(caller_stopped=now, decided=now)
         self._take_turn(Transcript(text.strip(), self._identity.language, 1.0), "text", now)
 
@@ -335,9 +397,20 @@ class Conversation:
     def _refuse(self, reason: str) -> None:
         self._out.refuse(ClientError(reason))
 
+    # ---- the line
+
+    def _adapt(self, now: float) -> None:
+        """To the line as it is. The format of the audio stays: clients are told it once, when the call begins."""
+        if self._quality.judge(now):
+            self.answering.adapt(bad_line=self._quality.bad)
+            level = "bad" if self._quality.bad else "good"
+            self._out.log("line_quality", level=level, **self._quality.measures._asdict())
+
     # ---- out
 
     def _score(self, frame: Frame) -> None:
+        if self._quality.bad:
+            return  # such a line has enough to carry
         self._scores.append(frame.score)
         if len(self._scores) == SCORE_EVERY:
             self._out.send(protocol.VadScore(round(max(self._scores), 3)))

@@ -18,6 +18,15 @@ class Recognise(msgspec.Struct, frozen=True):
     end: int
 
 
+class Overhear(msgspec.Struct, frozen=True):
+    """Recognise the same way what the caller has said so far, to show it: they are still speaking. It comes second to
+    a recognition that counts."""
+
+    id: int
+    start: int
+    end: int
+
+
 class Judge(msgspec.Struct, frozen=True):
     """Ask the judge about the caller's audio up to the sample `end`, if there is one to ask."""
 
@@ -46,6 +55,10 @@ class NoWords(msgspec.Struct, frozen=True):
     overdue: bool = False
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """The turn is over, but its words are late: say something meanwhile."""
+
+
 class Duck(msgspec.Struct, frozen=True):
     pass
 
@@ -58,5 +71,5 @@ class Interrupt(msgspec.Struct, frozen=True):
     """The caller takes the floor: the agent stops."""
 
 
-Decision = Recognise | Judge | Prepare | Discard | TakeTurn | NoWords | Duck | Swell | Interrupt
+Decision = Recognise | Overhear | Judge | Prepare | Discard | Hold | TakeTurn | NoWords | Duck | Swell | Interrupt
 Decisions = list[Decision]

@@ -7,7 +7,7 @@ from serve_app.conversation.agent import Agent, Voice
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.model_request import ModelRequest
 from serve_app.conversation.opening import Opening
-from serve_app.conversation.tools import AgentTransfer, Tool, spec
+from serve_app.conversation.tools import Tool, spec
 from serve_app.errors import ClientError, ToolError
 
 
@@ -50,9 +50,9 @@ class Identity:
         self._take(overrides.in_language(self._unfilled, language))
         self.language = language
 
-    def become(self, transfer: AgentTransfer) -> None:
+    def become(self, agent_id: str) -> None:
         """Raises ToolError if this caller lacks variables that the other agent needs."""
-        agent = self._agents[transfer.agent_id]
+        agent = self._agents[agent_id]
         if self.language in agent.languages:
             agent = overrides.in_language(agent, self.language)
         self._take(agent)
@@ -68,8 +68,8 @@ class Identity:
             raise ToolError(e.message) from e
         self._unfilled, self.agent, self.variables = agent, filled, variables
 
-    def request(self, messages: list[Message], *, tools: bool) -> ModelRequest:
+    def request(self, messages: list[Message], *, tools: bool, hurry: bool = False) -> ModelRequest:
         """What the model is asked, as this agent."""
         specs = [spec(tool, self.agent.languages) for tool in self.tools.values()] if tools else []
         prompt = self.agent.conversation_config.agent.prompt
-        return ModelRequest(messages, self.language, prompt, specs, self._extra_body)
+        return ModelRequest(messages, self.language, prompt, specs, self._extra_body, hurry)

@@ -12,13 +12,15 @@ from serve_app.conversation.tools import ToolSpec
 
 class ModelRequest(msgspec.Struct, frozen=True):
     """`prompt` holds the agent's settings of the model (its text is the first message already); `extra_body` is the
-    client's own `custom_llm_extra_body`, for an agent's custom model alone."""
+    client's own `custom_llm_extra_body`, for an agent's custom model alone. `hurry`: the line is bad, and a quick model
+    makes up for some of it."""
 
     messages: Sequence[Message]
     language: str
     prompt: Prompt = Prompt()
     tools: Sequence[ToolSpec] = ()
     extra_body: Mapping[str, Any] = {}
+    hurry: bool = False
 
 
 class Reasoning(msgspec.Struct, frozen=True):

@@ -40,6 +40,11 @@ class Phrasing:
         self._sought = 0  # no sentence ends between `_taken` and here
         self._first = True
 
+    @property
+    def pending(self) -> bool:
+        """There are words after the last clause."""
+        return any(c.isalnum() for c in self.answer[self._taken :])
+
     def feed(self, text: str) -> list[Clause]:
         self.answer += text
         clauses = []

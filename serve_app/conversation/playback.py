@@ -17,6 +17,9 @@ from serve_app.conversation.phrasing import Clause
 
 CHUNK_S = 0.040
 LEAD_S = 0.060
+LONG_LEAD_S = 0.250
+"""On a bad line: what bridges its jitter is heard that much longer after an interruption, unless the client drops it.
+"""
 FADE_S = 0.060
 """A cut-off voice fades over this long: shorter clicks, longer is talking over the caller."""
 DUCK_GAIN = 0.25
@@ -130,6 +133,7 @@ class _Sounding(NamedTuple):
 
 class Playback:
     def __init__(self, audio_format: AudioFormat) -> None:
+        self.lead_s = LEAD_S
         self._format = audio_format
         self._tracks: deque[_Track] = deque()
         self._released = False
@@ -168,7 +172,7 @@ class Playback:
     def take(self, now: float) -> list[Piece]:
         """All that is due by `now`."""
         pieces = []
-        while self._released and self._plays_until - now <= LEAD_S + 1e-6:
+        while self._released and self._plays_until - now <= self.lead_s + 1e-6:
             track = self._next_track()
             if track is None:
                 break
@@ -195,7 +199,7 @@ class Playback:
         if not self._released:
             return None
         if self._next_track():
-            return self._plays_until - LEAD_S
+            return self._plays_until - self.lead_s
         return self._plays_until if self.drained else None
 
     # ---- what has been heard

@@ -1,6 +1,6 @@
 """One answer, from the first token to the last sample heard. The tools it uses on the way are part of it."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation.agent import Voice
@@ -11,6 +11,9 @@ from serve_app.conversation.tool_use import Round, ToolUse
 from serve_app.conversation.tools import ToolCall
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.errors import HelloError
+
+if TYPE_CHECKING:
+    from serve_app.conversation.writing import Writing
 
 CLAUSES_AHEAD = 2
 """The clause that plays and the one after it: more would be synthesised in vain at every interruption."""
@@ -34,7 +37,16 @@ class Reply:
         self.voice = voice
         self.metrics = metrics
         self.playback = Playback(AudioFormat.parse(voice.agent_output_audio_format))
+        self.question: str | None = None  # the words of the caller's that it answers
+        self.held = False  # those words are awaited: it only passes the time
+        self.broken: HelloError | None = None  # it cannot be given, which is no matter before it is taken
+        self.apology = False  # it says that there will be no answer
+        self.tokens = 0  # that the model gave
+        self.characters = 0  # that the voice was asked for
         self.taken = False  # the turn is decided: it may be heard
+        self.taken_at = 0.0
+        self.due: float | None = None  # when it has failed if nothing further is heard of it
+        self.writing: Writing | None = None  # once it is taken
         self.complete = False  # all its text is known
         self.thinking = False  # the model is at it
         self.using_tools = False  # it waits for their outcome before it goes on
@@ -42,12 +54,14 @@ class Reply:
         self.silent = False  # the agent skips its turn
         self.closing = False  # what was said is all: the model is not asked again
         self.ends: HelloError | None = None  # with which the call is over once it was heard
+        self.transfers_to = ""  # the agent who takes the call over then
         self.hanging_up: ToolUse | None = None  # the use of end_call: its outcome is told then
         self.calls: list[ToolCall] = []  # of the generation under way
         self.rounds: list[Round] = []
         self.reasoning = ""
         self.fillers = 0  # said to pass the time
         self.filled_at = 0.0  # when the last of them was begun
+        self.fillings: set[int] = set()  # where in the answer they end
         self.soft_fillers = 0  # of them, since the model was asked last
         self.asked_at = 0.0  # when the model was asked last
         self.busy_since = 0.0  # from when the caller has waited for tools
@@ -101,6 +115,11 @@ class Reply:
         return self.ends is not None or self.silent or self.closing
 
     @property
+    def unspoken(self) -> bool:
+        """There are words that make no clause yet."""
+        return self._phrasing.pending
+
+    @property
     def idle(self) -> bool:
         """Nothing of it is being said, or about to be."""
         return not self._waiting and not self.playback.unfinished
@@ -111,6 +130,7 @@ class Reply:
         self.soft_fillers, self.calls, self.asked_at = 0, [], now
 
     def token(self, text: str, now: float) -> None:
+        self.tokens += 1
         if self.metrics.first_token is None:
             self.metrics.first_token = now
         if self._fresh:
@@ -128,8 +148,10 @@ class Reply:
     def fill(self, text: str, now: float) -> None:
         """Words that pass the time: they are no answer."""
         self.fillers += 1
+        self.soft_fillers += not self.pending
         self.filled_at = now
         self._insert(text, now)
+        self.fillings.add(len(self.answer))
 
     def _insert(self, text: str, now: float) -> None:
         """As a clause of their own. The model's words go on after it."""
@@ -174,6 +196,7 @@ class Reply:
             wanted = self._waiting.pop(0)
             self.playback.expect(wanted.clause)
             self._speaking.append(wanted.clause)
+            self.characters += len(wanted.clause.text)
             asked.append(wanted)
         if asked and self.metrics.voice_asked is None:
             self.metrics.voice_asked = now

@@ -159,7 +159,7 @@ class Toolbox:
         if type(number) is not int or not 0 <= number < len(transfers):  # true is an int, too
             raise ToolError(f"agent_number: 0 to {len(transfers) - 1}")
         transfer = transfers[number]
-        self._identity.become(transfer)
+        self._identity.become(transfer.agent_id)
         self._out.log("transfer", agent_id=transfer.agent_id, turn=reply.id)
         if transfer.transfer_message:
             reply.utter(transfer.transfer_message, now)

@@ -25,15 +25,18 @@ from serve_app.conversation.decisions import (
     Decisions,
     Discard,
     Duck,
+    Hold,
     Interrupt,
     Judge,
     Judgement,
     NoWords,
+    Overhear,
     Prepare,
     Recognise,
     Swell,
     TakeTurn,
 )
+from serve_app.conversation.speculation import Ration
 
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
@@ -41,6 +44,8 @@ LEAD_IN = int(0.100 * RATE)
 """Audio before the onset that the recogniser gets too: the detector may be 60 ms late on a soft start."""
 RECOGNISE_EVERY = int(0.400 * RATE)
 """At most one recognition in this much audio: every gap between words would be one otherwise."""
+OVERHEAR_EVERY = int(1.000 * RATE)
+"""Of the caller's speech, from its beginning: what they have said so far is shown about this often."""
 JUDGE_PAUSE_AFTER = int(0.200 * RATE)
 """Into a pause, when the judge is asked whether the turn is over: as late as leaves it time to answer."""
 UNFINISHED_BELOW = 0.2
@@ -59,7 +64,10 @@ QUIET_AGAIN = int(0.200 * RATE)
 """The overlap is over when nothing voice-like came for this long."""
 STALLED_S = 0.700
 """No audio at all for this long beyond the silence buffer counts as silence: the client has stopped sending."""
-RECOGNITION_BUDGET_S = 6.0
+HOLD_AFTER_S = 1.2
+"""From the decision. Words that are later than this leave the caller in a silence that has to be filled: 2 s of it is
+when people say "hello?"."""
+RECOGNITION_BUDGET_S = 4.0
 """A recogniser that has not answered by then will not: the turn goes on without words."""
 WORDLESS_IS_A_TURN = int(0.600 * RATE)
 """Speech this long in which no word was recognised deserves an answer all the same; less is a cough."""
@@ -80,11 +88,16 @@ _NOTHING: Decisions = []
 
 class TurnTaking:
     """`silence_s`: the pause that ends a turn; `unsure_s`: when the judge calls the turn unfinished.
-    `interruptible` False: the agent always finishes (no barge-in)."""
+    `interruptible` False: the agent always finishes (no barge-in). `early`: what recognition before the end of a turn
+    may cost; None: there is none. `overhears`: what the caller says is shown while they speak."""
 
-    def __init__(self, *, silence_s: float, unsure_s: float, interruptible: bool = True) -> None:
+    def __init__(
+        self, *, silence_s: float, unsure_s: float, interruptible: bool = True, early: Ration | None = None
+    ) -> None:
         self.state = State.LISTENING
         self.interruptible = interruptible
+        self.overhears = False
+        self._early = early
         self._silence = int(silence_s * RATE)
         self._unsure = int(unsure_s * RATE)
         self._arrived = 0.0  # loop clock, when the last frame came
@@ -97,6 +110,9 @@ class TurnTaking:
         self._recognised_at = -RECOGNISE_EVERY  # sample at which it was asked for
         self._asked = False  # recognition was asked for in this pause
         self._words: bool | None = None  # its result; None: awaited
+        self._held = False  # the caller was told to wait for it
+        self._overheard = 0  # id of the newest
+        self._overheard_at = 0
         self._turn_end = 1.0  # the judge's view of this pause; nobody judged: over
         self._judged_at = 0
         self._decided_at = 0.0
@@ -118,6 +134,16 @@ class TurnTaking:
     def recognition(self) -> int:
         """Id of the recognition that counts; reports of any other are void."""
         return self._recognition
+
+    @property
+    def overheard(self) -> int:
+        """Id of the newest look at what the caller is saying; reports of others are void. 0: of all of them."""
+        return self._overheard if self.state in (State.CALLER, State.PAUSE) else 0
+
+    @property
+    def speech_s(self) -> float:
+        """Of the caller, in the present turn, its pauses included."""
+        return self._speech() / RATE
 
     # ---- what happens
 
@@ -179,7 +205,7 @@ class TurnTaking:
             missing = self._silence_needed() - (self._end - self._last_voiced)
             return self._arrived + max(0, missing) / RATE + STALLED_S
         if self.state is State.HEARD:
-            return self._decided_at + RECOGNITION_BUDGET_S
+            return self._decided_at + (RECOGNITION_BUDGET_S if self._held else HOLD_AFTER_S)
         if self.state is State.OVERLAP:
             return self._arrived + JUDGE_WITHIN / RATE + STALLED_S
         return None
@@ -190,8 +216,11 @@ class TurnTaking:
             return _NOTHING
         if self.state is State.OVERLAP:
             return self._swell()
-        if self.state is State.HEARD:
+        if self.state is State.HEARD and self._held:
             return self._without_words(owed=True, overdue=True)
+        if self.state is State.HEARD:
+            self._held = self._owed = True
+            return [Hold()]
         return self._decide(now)
 
     # ---- the caller's turn
@@ -205,12 +234,14 @@ class TurnTaking:
         self.state = State.CALLER
         self._onset = frame.end - FRAME if frame.onset is None else frame.onset
         self._last_voiced = frame.end
+        self._overheard_at = self._onset
         self._void_recognition()
 
     def _while_caller(self, frame: Frame, now: float) -> Decisions:
         if frame.voiced:
             self._last_voiced = frame.end
-        elif frame.end - self._last_voiced >= RECOGNISE_AFTER:
+            return self._overhear(now)
+        if frame.end - self._last_voiced >= RECOGNISE_AFTER:
             self.state = State.PAUSE
             self._void_recognition()
             return self._while_pause(frame, now)
@@ -220,7 +251,7 @@ class TurnTaking:
         if frame.voiced:
             return self._go_on(frame)
         quiet = frame.end - self._last_voiced
-        decisions = self._recognise() if not self._asked and self._may_recognise() else []
+        decisions = self._recognise() if not self._asked and self._may_recognise(now) else []
         if quiet >= JUDGE_PAUSE_AFTER and self._judged_at <= self._last_voiced:
             decisions.append(self._ask_judge())
         # An open gate may be the next word, which Silero takes its time to confirm.
@@ -242,7 +273,7 @@ class TurnTaking:
         """The silence buffer is over: the turn is the agent's as soon as its words are there."""
         decisions = [] if self._asked else self._recognise()
         self.state = State.HEARD
-        self._decided_at = now
+        self._decided_at, self._held = now, False
         return decisions + (self._conclude(now) if self._words is not None else [])
 
     def _while_heard(self, frame: Frame, now: float) -> Decisions:
@@ -270,14 +301,24 @@ class TurnTaking:
 
     # ---- recognition and judgement
 
-    def _may_recognise(self) -> bool:
-        return self._end - self._recognised_at >= RECOGNISE_EVERY
+    def _may_recognise(self, now: float) -> bool:
+        return self._end - self._recognised_at >= RECOGNISE_EVERY and self._can_afford(now)
+
+    def _can_afford(self, now: float) -> bool:
+        return self._early is not None and self._early.take(now, (self._end - self._onset) / RATE)
 
     def _recognise(self) -> Decisions:
         self._asked = True
         self._recognition += 1
         self._recognised_at = self._end
         return [Recognise(self._recognition, max(0, self._onset - LEAD_IN), self._end)]
+
+    def _overhear(self, now: float) -> Decisions:
+        if not self.overhears or self._end - self._overheard_at < OVERHEAR_EVERY or not self._can_afford(now):
+            return _NOTHING
+        self._overheard += 1
+        self._overheard_at = self._end
+        return [Overhear(self._overheard, max(0, self._onset - LEAD_IN), self._end)]
 
     def _void_recognition(self) -> None:
         self._recognition += 1

@@ -112,8 +112,6 @@ PROMPT: Shape = {
     "service_tier": Unserved("the provider's default is used"),
     "ignore_default_personality": NoEffect("nothing is added to the prompt in any case"),
     "timezone": Unserved("tell the time in a dynamic variable"),
-    "backup_llm_config": Unserved("there is one model", ({"preference": "default"}, {"preference": "disabled"})),
-    "cascade_timeout_seconds": NoEffect("without a backup model"),
 }
 PERSONA: Shape = {
     "prompt": PROMPT,

@@ -85,9 +85,10 @@ class Writing:
         return self._reply.answer[section.start : section.end].strip()
 
     def _announce(self, section: Section, now: float) -> None:
-        """The latencies are those of the first section: it is what the caller has waited for."""
+        """The latencies are those of the first section that answers: it is what the caller has waited for."""
         section.announced = True
-        first = section is self._sections[0]
+        answers = (other for other in self._sections if other.end not in self._reply.fillings)
+        first = section is next(answers, None)
         latencies = self._reply.metrics.agent_turn() if first else {}
         text = self._text(section)
         self._out.send(protocol.AgentResponse(text, section.response_id))

@@ -2,9 +2,11 @@
 
 import asyncio
 
-from ray.util.metrics import Gauge, Histogram
+from ray.util.metrics import Counter, Gauge, Histogram
 
 from serve_app.conversation.breaker import State
+from serve_app.observability.tallies import TALLIES, Labels, tallies
+from serve_app.ports import ConversationLog, LogEvent
 
 BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]
 LAG_EVERY_S = 0.05
@@ -55,3 +57,37 @@ class BreakerStates:
 
     def __call__(self, name: str, state: State) -> None:
         self._gauge.set(state.value, tags={"provider": name})
+
+
+class SocketPools:
+    """How many sockets each voice keeps open: what a pool's size is told to."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge(
+            "hello_voice_sockets",
+            description="Open sockets to a provider of voices, in use or warm.",
+            tag_keys=("provider",),
+        )
+
+    def __call__(self, provider: str, sockets: int) -> None:
+        self._gauge.set(sockets, tags={"provider": provider})
+
+
+class MeteredLog:
+    """A ConversationLog that counts what happens in conversations, on its way to `log`."""
+
+    def __init__(self, log: ConversationLog) -> None:
+        self._log = log
+        self._labels = Labels()
+        counted = {tally.name: tally for of_kind in TALLIES.values() for tally in of_kind}
+        self._counters = {
+            name: Counter(name, description=tally.description, tag_keys=tally.labels) for name, tally in counted.items()
+        }
+
+    def append(self, event: LogEvent) -> None:
+        self._log.append(event)
+        for name, tags, amount in tallies(event):
+            self._counters[name].inc(amount, tags={key: self._labels.bounded(key, tags[key]) for key in tags})
+
+    async def flush(self) -> None:
+        await self._log.flush()

@@ -21,7 +21,7 @@ from openai.types.chat.chat_completion_chunk import (
 from serve_app.conversation.tools import NAME, decoded
 from serve_app.errors import LanguageModelError, ToolError
 from serve_app.ports import Message, ModelRequest, Reasoning, ToolCall, ToolSpec
-from serve_app.providers.refusals import refusal
+from serve_app.providers.refusals import Hiccup, kind_of, refusal
 
 # A bound on a model that runs away, minutes of speech long. Not tighter: the tokens of hidden reasoning count too.
 MAX_TOKENS = 1024
@@ -31,6 +31,11 @@ LIMITS = Limits(max_connections=1000, max_keepalive_connections=100, keepalive_e
 
 # These models reason before they answer, unseen and unheard: as little of it as they can, since a caller is waiting.
 REASONING_MODEL = "gpt-oss"
+
+# A caller waits for the first word, and hears a long gap: a model that is well answers in half a second, on Groq and on
+# a GPU of one's own, and then writes faster than anybody speaks. Who asks a slower one sets cascade_timeout_seconds.
+FIRST_TOKEN_S = 1.5
+GAP_S = 1.5
 
 # ElevenLabs' `llm` for "the model of custom_llm": not a model's name.
 CUSTOM_LLM = "custom-llm"
@@ -45,11 +50,11 @@ _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 class ChatModel:
     """Streams answers from `model` at `base_url` (up to and including its `/v1`), over connections kept warm.
 
-    The first text or part of a tool call must come within `first_token_s` seconds, each further one within `gap_s`;
-    thoughts are no sign of an answer and prolong neither. Nothing is retried: a caller is waiting, and what to try
-    next is not this client's decision. No temperature is sent unless the agent sets one, since each model has its own
-    default and some refuse any other. `headers` go with every request, and with `passes_extra_body` the client's own
-    extra body too.
+    The first text or part of a tool call must come within `first_token_s` seconds, or the agent's own
+    `cascade_timeout_seconds`, each further one within `gap_s`; thoughts are no sign of an answer and prolong neither.
+    Nothing is retried: what to try next is not this client's decision (see `cascade`). No temperature is sent unless
+    the agent sets one, since each model has its own default and some refuse any other. `headers` go with every
+    request, and with `passes_extra_body` the client's own extra body too.
     """
 
     def __init__(
@@ -60,8 +65,8 @@ class ChatModel:
         *,
         headers: Mapping[str, str] | None = None,
         passes_extra_body: bool = False,
-        first_token_s: float = 5.0,
-        gap_s: float = 5.0,
+        first_token_s: float = FIRST_TOKEN_S,
+        gap_s: float = GAP_S,
     ) -> None:
         self._model = model
         self._passes_extra_body = passes_extra_body
@@ -76,12 +81,25 @@ class ChatModel:
             http_client=openai.DefaultAsyncHttpxClient(limits=LIMITS),
         )
 
+    @property
+    def base_url(self) -> str:
+        return str(self._client.base_url)
+
+    def model_for(self, llm: str) -> str:
+        """The name that is sent when an agent's `llm` is this: the agent's choice, or else this client's."""
+        return self._model if llm in ("", CUSTOM_LLM) else llm
+
+    def title(self, llm: str) -> str:
+        """The same for people: an agent's own endpoint may have no name for its model."""
+        return self.model_for(llm) or "the agent's model"
+
     async def reply(self, request: ModelRequest) -> AsyncGenerator[str | ToolCall | Reasoning, None]:
         """Stream text and thoughts as they are generated, and when they have ended the tool calls: the parts of several
         may be mixed up to the end, and what cannot be taken back waits for a stream that ends well.
 
         Closing the iterator, or cancelling the task that waits for it, closes the HTTP stream at once.
-        Raises LanguageModelError, also for an answer with neither text nor a call, and for a call without a name.
+        Raises LanguageModelError, also for an answer with neither text nor a call, and for a call without a name: a
+        Hiccup or a RequestRefused where it is one.
         """
         calls, silent = ToolCallParts(), True
         async with aclosing(self._deltas_in_time(request)) as deltas:
@@ -95,7 +113,7 @@ class ChatModel:
                     calls.add(part)
         whole = calls.whole()
         if silent and not whole:
-            raise LanguageModelError(f"{self._title(request)} answered with neither text nor a tool call")
+            raise LanguageModelError(f"{self.title(request.prompt.llm)} answered with neither text nor a tool call")
         for call in whole:
             yield call
 
@@ -106,11 +124,11 @@ class ChatModel:
     async def _deltas_in_time(self, request: ModelRequest) -> AsyncGenerator["_Delta", None]:
         """A budget starts when a sign of life has been taken and more is asked for: a slow listener costs nothing."""
         now = asyncio.get_running_loop().time
-        budget_s = self._first_token_s
+        budget_s = request.prompt.cascade_timeout_seconds or self._first_token_s
         deadline = now() + budget_s
         async with aclosing(self._deltas(request)) as deltas:
             while True:
-                with self._translated_errors(self._title(request), budget_s):
+                with self._translated_errors(self.title(request.prompt.llm), budget_s):
                     async with asyncio.timeout_at(deadline):
                         delta = await anext(deltas, None)
                 if delta is None:
@@ -121,7 +139,7 @@ class ChatModel:
                     deadline = now() + budget_s
 
     async def _deltas(self, request: ModelRequest) -> AsyncGenerator["_Delta", None]:
-        prompt, model = request.prompt, self._model_for(request)
+        prompt, model = request.prompt, self.model_for(request.prompt.llm)
         tools = [_tool(spec) for spec in request.tools]
         parallel = prompt.enable_parallel_tool_calls if tools else None
         stream = await self._client.chat.completions.create(
@@ -141,13 +159,6 @@ class ChatModel:
             async for chunk in stream:
                 yield _delta(chunk)
 
-    def _model_for(self, request: ModelRequest) -> str:
-        return self._model if request.prompt.llm in ("", CUSTOM_LLM) else request.prompt.llm
-
-    def _title(self, request: ModelRequest) -> str:
-        """For error messages: an agent's own endpoint may have no name for its model."""
-        return self._model_for(request) or "the agent's model"
-
     @contextmanager
     def _translated_errors(self, name: str, budget_s: float) -> Iterator[None]:
         try:
@@ -155,9 +166,10 @@ class ChatModel:
         except TimeoutError as e:
             raise LanguageModelError(f"{name} sent neither text nor a tool call within {budget_s:g} s") from e
         except openai.APIStatusError as e:
-            raise LanguageModelError(f"{name} answered {refusal(e.status_code)}") from e
+            kind = kind_of(e.status_code, e.response.headers.get("retry-after", ""))
+            raise kind(f"{name} answered {refusal(e.status_code)}") from e
         except openai.APIConnectionError as e:
-            raise LanguageModelError(f"{name}: no connection; check the base URL and the network") from e
+            raise Hiccup(f"{name}: no connection; check the base URL and the network") from e
         except (openai.OpenAIError, ValueError, RecursionError) as e:  # of an event that is no JSON; of a body too deep
             raise LanguageModelError(f"{name} sent an error, or something other than chat chunks") from e
 

@@ -27,6 +27,9 @@ DOUBTFUL = 0.3
 # Portuguese or English keywords is 2.4-3.1 bytes, of made-up brands and of Japanese names 1.8-1.9.
 PROMPT_BYTES = 400
 
+# 99 in 100 of its answers come within 1.54 s, as Pipecat measured them: what is later does not come.
+BUDGET_S = 2.0
+
 # The SDK drops an idle connection after 5 s, less than one answer takes: a new TLS handshake for every utterance.
 LIMITS = Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=120)
 
@@ -73,7 +76,7 @@ class GroqTranscriber:
         base_url: str,
         *,
         model: str = "whisper-large-v3-turbo",
-        budget_s: float = 4.0,
+        budget_s: float = BUDGET_S,
     ) -> None:
         self._model = model
         self._budget_s = budget_s
@@ -85,8 +88,13 @@ class GroqTranscriber:
             http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
         )
 
-    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
-        """Recognise one utterance: s16le, 16 kHz, mono. Cancelling closes the request. Raises TranscriptionError."""
+    async def transcribe(
+        self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
+    ) -> Transcript:
+        """Recognise one utterance: s16le, 16 kHz, mono. Cancelling closes the request. Raises TranscriptionError.
+
+        To Groq all requests are alike, `tentative` or not.
+        """
         hint = language_code(language) if language else None
         with self._translated_errors():
             async with asyncio.timeout(self._budget_s):

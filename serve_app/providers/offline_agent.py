@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import takewhile
 from uuid import uuid4
 
+from serve_app.conversation.notes import UNCLEAR_NOTE, WAY_OUT_NOTE
 from serve_app.ports import Message, ModelRequest, Reasoning, ToolCall
 from serve_app.providers.offline_script import ENGLISH, PORTUGUESE, Script
 
@@ -66,8 +67,9 @@ def _template(script: Script, messages: Sequence[Message], *, heard: str, result
     match messages[-1].role if messages else "":
         case "tool":
             return script.results if results else script.done
-        case "system":  # at the end of the dialogue it is a note: that the caller has been silent
-            return script.silence
+        case "system":  # at the end of the dialogue it is a note
+            notes = {UNCLEAR_NOTE: script.unclear, WAY_OUT_NOTE: script.way_out}
+            return notes.get(messages[-1].content, script.silence)
         case _:
             return _answer_to(script, _words(heard))
 

@@ -15,7 +15,8 @@ class Script:
     Phrases in `alone` must be all that was said; those in `within` may stand anywhere in it. What consists of
     `numbers` alone is echoed.
     An answer may use {introduction}, {limits}, {goodbye}, {heard} (the caller's last words), {said} (the agent's) and
-    {results} (of the tools that were called). `silence` is said to a caller who says nothing.
+    {results} (of the tools that were called). `silence` is said to a caller who says nothing, `unclear` to one who was
+    hard to understand, `way_out` to one who was so again and again.
     """
 
     alone: Answers
@@ -25,6 +26,8 @@ class Script:
     unknown: str
     nothing: str
     silence: str
+    unclear: str
+    way_out: str
     results: str
     done: str
     goodbye: str
@@ -37,6 +40,11 @@ PORTUGUESE = Script(
     unknown="Eu ouvi: {heard}. Com a chave de um modelo de linguagem, eu saberia responder.",
     nothing="Não entendi.",
     silence="Você ainda está aí?",
+    unclear="Não entendi bem. Pode falar de novo, por favor?",
+    way_out=(
+        "A ligação está ruim, e eu não consegui entender você. Tente dizer de outro jeito, com poucas palavras, ou "
+        "ligue de novo mais tarde."
+    ),
     results="A resposta é: {results}.",
     done="Certo.",
     goodbye="Tchau!",
@@ -104,6 +112,11 @@ ENGLISH = Script(
     unknown="I heard: {heard}. With a key for a language model, I would know what to answer.",
     nothing="Can you repeat that?",
     silence="Are you still there?",
+    unclear="I did not hear you well. Could you say it once more, please?",
+    way_out=(
+        "The line is bad, and I could not make out what you said. Try to say it in other words, in a few, or call "
+        "again later."
+    ),
     results="The answer is: {results}.",
     done="Right.",
     goodbye="Goodbye.",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import RATE
 from serve_app.conversation.decisions import Decision, Decisions, Judgement, TakeTurn
+from serve_app.conversation.speculation import Ration
 from serve_app.conversation.turn_taking import State, TurnTaking
 
 MS = RATE // 1000
@@ -26,7 +27,7 @@ class Ear:
     """Feeds frames in real time (or in lumps) and keeps each decision with the ms of audio at which it was taken."""
 
     def __init__(self, *, interruptible: bool = True, lump_ms: int = FRAME_MS) -> None:
-        self.turns = TurnTaking(silence_s=0.250, unsure_s=0.350, interruptible=interruptible)
+        self.turns = TurnTaking(silence_s=0.250, unsure_s=0.350, interruptible=interruptible, early=Ration())
         self.lump_ms = lump_ms
         self.ms = 0
         self.now = 0.0

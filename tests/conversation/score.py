@@ -28,6 +28,7 @@ from serve_app.conversation.actions import (
     Stop,
     StopRecognising,
     Think,
+    Warm,
 )
 from serve_app.conversation.agent import (
     Agent,
@@ -40,8 +41,9 @@ from serve_app.conversation.agent import (
     Turn,
 )
 from serve_app.conversation.conversation import Conversation
-from serve_app.conversation.decisions import Judge, Judgement, Recognise
+from serve_app.conversation.decisions import Judge, Judgement, Overhear, Recognise
 from serve_app.conversation.dialogue import Message, Transcript
+from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.lines import line
 from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
@@ -133,6 +135,8 @@ class Call:
     voice_s = 0.080
     chunk_s = 0.050
     judge_s = 0.030
+    confidence = 0.9
+    fallbacks: tuple[Fallback, ...] = ()
 
     def __init__(
         self,
@@ -148,10 +152,11 @@ class Call:
         lump_s: float = FRAME_S,
         pong_s: float | None = 0.020,
         initiation: protocol.ConversationInitiation | None = None,
+        **conversation: Any,
     ) -> None:
         self.model, self.voice, self.judge, self.webhook = model, voice, judge, webhook
         self.recogniser_s, self.recogniser_error, self.pong_s = recogniser_s, recogniser_error, pong_s
-        self.now = 0.0
+        self.now = self.stopped_at = 0.0
         self.sent: list[tuple[float, ServerMessage]] = []
         self.logged: list[Log] = []
         self.thought: list[ModelRequest] = []
@@ -159,10 +164,13 @@ class Call:
         self.spoken: list[Speak] = []
         self.stopped: set[int] = set()
         self.recognised: list[Recognise] = []
+        self.looked: list[Overhear] = []
+        self.warmed: list[Warm] = []
         self.judged: list[Judge] = []
         self.ended: HelloError | None = None
         self.ended_at = float("inf")
-        self.conversation = Conversation("conv_1", "default", {**(agents or {}), "default": described or agent()})
+        described = described or agent()
+        self.conversation = Conversation("conv_1", "default", {**(agents or {}), "default": described}, **conversation)
         self._lump = round(lump_s / FRAME_S)
         self._arriving: list[Frame] = []
         self._end = 0
@@ -183,6 +191,7 @@ class Call:
         self._words += [(start + samples * (i + 1) // len(words), word) for i, word in enumerate(words)]
         late = min(round(LATE_S / FRAME_S), frames - 1)
         self._hear((True, i >= late, start if i == late else None) for i in range(frames))
+        self.stopped_at = self.now
 
     def silence(self, seconds: float) -> None:
         self._hear((False, False, None) for _ in range(round(seconds / FRAME_S)))
@@ -272,6 +281,12 @@ class Call:
                 self._recognition = action.id
                 if self.recogniser_s is not None:
                     self._after(self.recogniser_s, lambda: self._recognise(action))
+            case Overhear():
+                self.looked.append(action)
+                if self.recogniser_s is not None:
+                    self._after(self.recogniser_s, lambda: self._overhear(action))
+            case Warm():
+                self.warmed.append(action)
             case StopRecognising():
                 self._recognition = 0
             case Judge(end):
@@ -297,8 +312,14 @@ class Call:
             return []
         if self.recogniser_error:
             return self.conversation.recognition_failed(asked.id, self.recogniser_error, self.now)
+        return self.conversation.recognised(asked.id, self._transcript(asked), self.now)
+
+    def _overhear(self, asked: Overhear) -> Actions:
+        return self.conversation.overheard(asked.id, self._transcript(asked))
+
+    def _transcript(self, asked: Recognise | Overhear) -> Transcript:
         heard = " ".join(word for end, word in self._words if asked.start < end <= asked.end)
-        return self.conversation.recognised(asked.id, Transcript(heard, "pt", 0.9), self.now)
+        return Transcript(heard, "pt", self.confidence, self.fallbacks)
 
     def _call(self, asked: CallWebhook) -> None:
         outcome = self.webhook(asked) if self.webhook else None
@@ -392,6 +413,21 @@ def _told(message: ServerMessage) -> str:
 def conversation_of(call: Call) -> list[Message]:
     """What the language model was told last."""
     return list(call.thought[-1].messages)
+
+
+def said(call: Call) -> str:
+    """All that the voice was asked for."""
+    return " ".join(asked.text for asked in call.spoken)
+
+
+def silences(call: Call) -> float:
+    """The longest, in seconds, from when the caller stopped to the end of what the agent said then."""
+    longest, heard_until = 0.0, call.stopped_at
+    for at, message in call.sent:
+        if isinstance(message, protocol.Audio) and at >= call.stopped_at:
+            longest, heard_until = max(longest, at - heard_until), max(at, heard_until) + seconds(message)
+    assert heard_until > call.stopped_at, "nothing was said at all"
+    return longest
 
 
 def seconds(message: protocol.Audio) -> float:

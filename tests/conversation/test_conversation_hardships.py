@@ -10,9 +10,9 @@ from serve_app.conversation import protocol
 from serve_app.conversation.agent import Agent, DynamicVariables, SoftTimeout, Turn
 from serve_app.conversation.dialogue import LONGEST_DIALOGUE, LONGEST_TURN
 from serve_app.conversation.dynamic_variables import LONGEST_TEXT, fill
-from serve_app.conversation.protocol import AgentToolRequest, Interruption, decode
+from serve_app.conversation.protocol import AgentToolRequest, Audio, Interruption, decode
 from serve_app.errors import ClientError, Finished, LanguageModelError, SpeechError
-from tests.conversation.score import Call, Piece, agent, conversation_of, tone
+from tests.conversation.score import TROUBLE, Call, Piece, agent, conversation_of, tone
 from tests.conversation.toolkit import asks, client, equipped, outcomes, script, system, webhook
 
 
@@ -79,7 +79,9 @@ def test_words_too_few_for_a_clause_are_spoken_when_no_more_come() -> None:
     call = Call(model=lambda _: ["Bem ", None])
     call.types("oi")
     call.silence(14)
-    assert call.outline()[-2:] == ["agent: Bem", "audio"]
+    assert call.spoken[0].text == "Bem"
+    assert call.times(Audio)[0] < 1.5
+    assert call.outline()[-2:] == [f"agent: {TROUBLE}", "audio"]
     assert call.log("error")[0]["error_type"] == LanguageModelError.error_type
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from serve_app.conversation.answering import HANG_UP_S, REPLY_BUDGET_S
+from serve_app.conversation.delivery import HANG_UP_S, REPLY_BUDGET_S
 from serve_app.conversation.lines import line
 from serve_app.conversation.protocol import (
     AgentResponse,

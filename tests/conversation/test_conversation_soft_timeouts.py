@@ -10,6 +10,7 @@ from serve_app.conversation.protocol import (
     AgentResponse,
     Audio,
 )
+from serve_app.conversation.turn_taking import HOLD_AFTER_S
 from tests.conversation.score import Call, agent
 from tests.conversation.toolkit import answers, asks, client, prompted, script
 
@@ -45,11 +46,12 @@ def test_a_quick_one_is_not() -> None:
 
 
 @pytest.mark.parametrize("off", [-1, 0])
-def test_unless_it_is_switched_off(off: float) -> None:
+def test_switched_off_the_silence_is_filled_in_our_words(off: float) -> None:
     call = soft(4.0, timeout_seconds=off)
     call.types("oi")
-    call.silence(8)
-    assert spoken(call) == ["Você disse oi."]
+    call.silence(9)
+    assert spoken(call) == [line("one_moment", "pt"), line("still_busy", "pt"), "Você disse oi."]
+    assert call.times(Audio)[0] == pytest.approx(HOLD_AFTER_S + call.voice_s, abs=0.02)
 
 
 @pytest.mark.parametrize(("most", "said"), [(1, [HMM]), (2, [HMM, MORE]), (3, [HMM, MORE, MORE])])

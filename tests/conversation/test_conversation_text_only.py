@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from serve_app.conversation.agent import Turn
-from serve_app.conversation.answering import REPLY_BUDGET_S
+from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.model_request import Reasoning
 from serve_app.conversation.patience import TRANSPORT_S
@@ -220,12 +220,12 @@ def test_an_answer_that_does_not_come_is_apologised_for(pieces: list[Piece]) -> 
     assert len(call.messages(AgentResponse)) == 2
 
 
-def test_an_answer_that_stops_midway_ends_there() -> None:
+def test_an_answer_that_stops_midway_is_apologised_for() -> None:
     call = Call(agent(text_only=True, events=PARTS), model=lambda _: ["Um ", "dois", None])
     call.types("conte")
     call.sends_nothing(REPLY_BUDGET_S + 1)
-    assert parts(call) == [("start", ""), ("delta", "Um"), ("delta", " dois"), ("stop", "")]
-    assert [m.agent_response for m in call.messages(AgentResponse)] == ["Um dois"]
+    assert parts(call)[:4] == [("start", ""), ("delta", "Um"), ("delta", " dois"), ("stop", "")]
+    assert [m.agent_response for m in call.messages(AgentResponse)] == ["Um dois", TROUBLE]
     assert call.log("error")[0]["error_type"] == "llm_error"
 
 

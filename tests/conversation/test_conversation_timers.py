@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from serve_app.conversation.agent import Turn
-from serve_app.conversation.answering import REPLY_BUDGET_S
-from serve_app.conversation.conversation import SILENT_NOTE
+from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.lines import line
+from serve_app.conversation.notes import SILENT_NOTE
 from serve_app.conversation.patience import SPEAK_UPS
 from serve_app.conversation.protocol import (
     AgentResponse,
@@ -247,5 +247,5 @@ def test_after_an_answer_that_stuck_the_agent_listens_again() -> None:
         agent(turn=Turn(turn_timeout=3)), model=patient, voice=lambda text: sticks.pop() if sticks else tone(text)
     )
     call.types("oi")
-    call.silence(REPLY_BUDGET_S + 5)
+    call.silence(REPLY_BUDGET_S + 10)
     assert len(spoke_up(call)) == 1

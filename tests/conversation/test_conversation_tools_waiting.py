@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from serve_app.conversation.answering import REPLY_BUDGET_S, STILL_BUSY_S, TOOL_PATIENCE_S
+from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
+from serve_app.conversation.fillers import STILL_BUSY_S, TOOL_PATIENCE_S
 from serve_app.conversation.lines import line
 from serve_app.conversation.protocol import AgentResponse, Audio, ClientToolCall
 from serve_app.errors import LanguageModelError

@@ -120,17 +120,17 @@ def test_a_value_stays_what_it_is_however_often_the_language_changes() -> None:
 
 def test_another_agent_takes_over_with_all_that_it_has() -> None:
     identity = ana(nome="Eva")
-    identity.become(to("rui"))
+    identity.become("rui")
     assert (identity.prompt, identity.voice.voice_id) == ("Be brief, Eva.", "rui")
     assert identity.agent.name == "Rui"
 
 
 def test_what_the_client_gave_goes_along_and_what_the_first_agents_file_said_does_not() -> None:
     identity = ana(nome="Eva")
-    identity.become(to("rui"))
+    identity.become("rui")
     assert identity.first_message == "This is the bakery."
     given = ana(nome="Eva", loja="Padaria da Eva")
-    given.become(to("rui"))
+    given.become("rui")
     assert given.first_message == "This is the Padaria da Eva."
 
 
@@ -138,7 +138,7 @@ def test_an_agent_that_needs_to_know_more_does_not_take_over() -> None:
     agents = {**AGENTS, "rui": other(agent={"prompt": {"prompt": "Ask {{senha}}."}})}
     identity = ana(agents, nome="Eva")
     with pytest.raises(ToolError, match="senha"):
-        identity.become(to("rui"))
+        identity.become("rui")
     assert identity.agent.name == "Ana"
     assert said(identity) == IN_PORTUGUESE
 
@@ -149,14 +149,14 @@ def test_it_goes_on_in_the_language_of_the_call_if_the_other_has_it() -> None:
         "rui": other(language_presets={"pt": {"first_message_translation": {"text": "Aqui é a {{loja}}."}}}),
     }
     identity = ana(agents, nome="Eva", loja="padaria")
-    identity.become(to("rui"))
+    identity.become("rui")
     assert (identity.language, identity.first_message) == ("pt", "Aqui é a padaria.")
 
 
 def test_and_in_its_own_if_not() -> None:
     """Its first message would be read aloud by the rules of another language."""
     identity = ana(nome="Eva")
-    identity.become(to("rui"))
+    identity.become("rui")
     assert identity.agent.conversation_config.agent.language == "en"
     assert identity.language == "en"
 
@@ -164,8 +164,8 @@ def test_and_in_its_own_if_not() -> None:
 def test_there_is_a_way_back() -> None:
     agents = {**AGENTS, "rui": other(language_presets={"pt": {}})}
     identity = ana(agents, nome="Eva")
-    identity.become(to("rui"))
-    identity.become(to("ana"))
+    identity.become("rui")
+    identity.become("ana")
     assert said(identity) == IN_PORTUGUESE
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from serve_app.conversation.lines import _LINES, line
+from serve_app.conversation.lines import _LINES, all_lines, line
 
 
 @pytest.mark.parametrize("name", ["not_heard", "trouble"])
@@ -18,3 +18,9 @@ def test_a_language_without_lines_gets_english() -> None:
 def test_every_language_has_every_line() -> None:
     names = {frozenset(lines) for lines in _LINES.values()}
     assert len(names) == 1
+
+
+def test_all_lines_of_a_language() -> None:
+    assert all_lines("pt-BR") == list(_LINES["pt"].values())
+    assert all_lines("ja") == all_lines("en")
+    assert line("trouble", "pt") in all_lines("pt")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serve_app.conversation.decisions import NoWords, Recognise, Swell
-from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, STALLED_S, State
+from serve_app.conversation.decisions import Hold, NoWords, Recognise, Swell
+from serve_app.conversation.turn_taking import HOLD_AFTER_S, RECOGNITION_BUDGET_S, STALLED_S, State
 from tests.conversation.ear import (
     REACH,
     caller,
@@ -32,6 +32,9 @@ def test_the_silence_that_did_arrive_counts() -> None:
 def test_a_recogniser_that_never_answers_is_given_up() -> None:
     ear = heard()
     decided = ear.ms / 1000 - 0.040  # the frame grid: 250 ms are over at 260
+    deadline = ear.deadline()
+    assert deadline == pytest.approx(decided + HOLD_AFTER_S)
+    assert ear.turns.tick(deadline) == [Hold()]
     deadline = ear.deadline()
     assert deadline == pytest.approx(decided + RECOGNITION_BUDGET_S)
     assert ear.turns.tick(deadline) == [NoWords(owed=True, overdue=True)]

@@ -75,6 +75,7 @@ class Chaos:
     def _wait(self, seconds: float) -> None:
         self.ear.now += seconds
         self.obey(self.turns.tick(self.ear.now))
+        self.obey(self.turns.tick(self.ear.now))  # a hold that comes this late is followed by the end of the wait
         deadline = self.turns.deadline()
         assert deadline is None or deadline > self.ear.now, "a timer set to this would spin"
 

@@ -9,21 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deployments.espeak import CLAUSE_PAUSE_S, EspeakVoice, _Clause
-from deployments.espeak_child import SAMPLE_RATE, Sound
+from deployments.clause_audio import CLAUSE_PAUSE_S
+from deployments.espeak import EspeakVoice, _Clause
+from deployments.voice_child import Sound
+from deployments.written_out import write_out
 from serve_app.audio.pcm import SUPPORTED_FORMATS, AudioFormat, Samples, level_db
 from serve_app.audio.resample import Resampler
 from serve_app.ports import SpeechChunk, Voice
 
 TEXT = "Olá, tudo bem? Eu sou a Ana."
 AMPLITUDE = 10_000
+SAMPLE_RATE = 22_050  # of espeak-ng
 
 each_format = pytest.mark.parametrize("audio_format", SUPPORTED_FORMATS, ids=lambda audio_format: audio_format.name)
 
 
 def spoken(samples: Samples, sizes: list[int], audio_format: AudioFormat) -> Samples:
     """What becomes of the child's `samples` when it sends so many of them at a time, and of the pause after them."""
-    clause = _Clause(TEXT, audio_format)
+    clause = _Clause(TEXT, write_out(TEXT, "pt-BR"), SAMPLE_RATE, audio_format)
     chunks: list[SpeechChunk] = []
     for start, end in zip(np.cumsum([0, *sizes]), np.cumsum([*sizes, len(samples)]), strict=True):
         word = (min(len(TEXT), int(start) // 1000), int(start))

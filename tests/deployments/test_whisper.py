@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_weights import find_weights
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
+from tests import scripted_whisper
+from tests.deployments.hub_models import NAME, await_improvement, hub_of
 from tests.espeak import render
 
 PHRASES = {"pt": "quero pagar a minha conta", "en": "i forgot my password"}
@@ -59,6 +62,19 @@ def test_keywords_travel_with_their_utterance(monkeypatch: pytest.MonkeyPatch, h
     assert received == [Utterance(b"\x00\x00", "pt", ("Pix", "boleto"))]
 
 
+def test_batches_grow_when_a_model_comes_that_they_suit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted_whisper.write(tmp_path / "model", ["sim"])
+    with hub_of({path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}) as hub:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        whisper = LocalWhisper.func_or_class(model=NAME)
+        assert whisper._recognise._get_max_batch_size() == 1
+        await_improvement()
+    [transcript] = asyncio.run(whisper._recognise_batch([Utterance(spoken("pt"), "pt")]))
+    assert transcript.text == "sim"
+    assert whisper._recognise._get_max_batch_size() == 4
+
+
 def test_a_bad_utterance_in_a_batch_fails_alone(handle: DeploymentHandle[Any]) -> None:
     async def transcribe_at_once() -> list[Transcript | BaseException]:
         transcriber = RemoteTranscriber(handle)
@@ -80,9 +96,9 @@ def test_it_says_which_model_it_is(handle: DeploymentHandle[Any]) -> None:
 
 def test_it_says_so_loudly_at_the_start(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISPER_MODEL", "/no/such/folder")
-    with caplog.at_level(logging.WARNING, logger="deployments.whisper"):
+    with caplog.at_level(logging.WARNING, logger="deployments"):
         handle = run()
-    (record,) = [record for record in caplog.records if record.name == "deployments.whisper"]
+    (record,) = [record for record in caplog.records if record.name.startswith("deployments.")]
     assert record.levelno == logging.WARNING
     assert "WHISPER_MODEL='/no/such/folder' is neither" in record.getMessage()
     assert "not a general recogniser" in record.getMessage()
@@ -101,3 +117,12 @@ def test_invalid_batching_later_is_refused_and_the_old_kept(caplog: pytest.LogCa
     whisper.reconfigure({"max_batch_size": 0})
     assert whisper._recognise._get_max_batch_size() == 3
     assert "keeps its old user_config" in caplog.text
+
+
+def test_batches_are_as_large_as_suits_the_engine_unless_told(tmp_path: Path) -> None:
+    bundled = LocalWhisper.func_or_class()
+    assert bundled._recognise._get_max_batch_size() == 1
+    scripted = LocalWhisper.func_or_class(model=str(scripted_whisper.write(tmp_path, ["sim"])))
+    assert scripted._recognise._get_max_batch_size() == 4
+    scripted.reconfigure({"max_batch_size": 2})
+    assert scripted._recognise._get_max_batch_size() == 2

@@ -1,13 +1,19 @@
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 import pytest
+from faster_whisper.audio import decode_audio
 from numpy.typing import NDArray
 
-from deployments.whisper_engine import Utterance, WhisperEngine
-from deployments.whisper_weights import BUNDLED_FOLDER, WhisperWeights, find_weights
+from deployments.whisper_engine import WINDOW_STEPS, Utterance, WhisperEngine
+from deployments.whisper_weights import BUNDLED_FOLDER, REQUIRED_FILES, WhisperWeights, find_weights
+from serve_app.audio.pcm import FULL_SCALE
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
+from tests import scripted_whisper
 from tests.espeak import RATE, render
 
 PHRASES = [
@@ -33,6 +39,8 @@ PHRASES = [
     ("pt", "dezesseis"),
 ]
 KEYWORDS = ("Automagik", "Itaú")
+RECORDINGS = Path(__file__).parents[3] / "shared" / "audio"
+ASKS_AGAIN_BELOW = 0.6  # an agent's confidence_threshold, unless its file says another
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +110,51 @@ def test_silence_and_noise_say_nothing(engine: WhisperEngine, seconds: float) ->
         assert (transcript.text, transcript.confidence) == ("", 0.0)
 
 
-def test_words_outside_the_vocabulary_come_with_little_confidence(engine: WhisperEngine) -> None:
-    assert heard(engine, render("kitchen umbrella triangle", "en")).confidence < 0.6
+# Some begin as sentences that it knows, which it then finishes in its own way.
+OUTSIDE = [
+    ("en", "kitchen umbrella triangle"),
+    ("en", "i want to cancel my hotel room"),
+    ("en", "hello this is margaret from the insurance company"),
+    ("en", "ask not what your country can do for you"),
+    ("en", "my name is jonathan and i live in bristol"),
+    ("en", "he was not an ill disposed young man"),
+    ("pt", "quero cancelar a minha reserva"),
+    ("pt", "quero falar com o meu médico"),
+    ("pt", "você viu o jogo de futebol ontem"),
+    ("pt", "bom dia eu queria uma informação"),
+    ("pt", "um grupo de crianças está andando perto do rio"),
+    ("pt", "qual é a capital da frança"),
+]
+
+
+@pytest.mark.parametrize(("language", "words"), OUTSIDE)
+def test_words_outside_the_vocabulary_come_with_little_confidence(
+    engine: WhisperEngine, language: str, words: str
+) -> None:
+    assert heard(engine, render(words, language)).confidence < ASKS_AGAIN_BELOW
+
+
+def test_what_it_can_hear_it_is_sure_of(engine: WhisperEngine) -> None:
+    phrases = [line.split("\t") for line in (BUNDLED_FOLDER.parent / "phrases.txt").read_text().splitlines()]
+    renderings = [
+        (phrase, heard(engine, render(phrase, language, rate, voice)))
+        for language, phrase in phrases
+        for rate, voice in ((150, None), (175, {"en": "en-us+f2", "pt": "pt-br+m3"}[language]))
+    ]
+    sure = sum(t.text == phrase and t.confidence >= ASKS_AGAIN_BELOW for phrase, t in renderings)
+    assert len(renderings) >= 200
+    assert sure >= 0.95 * len(renderings)
+
+
+@pytest.mark.skipif(not RECORDINGS.exists(), reason="no recordings here")
+@pytest.mark.parametrize("language", [None, "own"])
+def test_people_who_say_what_it_does_not_know_are_asked_again(engine: WhisperEngine, language: str | None) -> None:
+    recordings = [path for path in sorted(RECORDINGS.glob("*_*.wav")) if path.name[:2] in ("en", "pt")]
+    assert len(recordings) >= 8
+    for path in recordings:
+        samples = decode_audio(str(path)) * FULL_SCALE
+        confidence = heard(engine, samples, path.name[:2] if language else None).confidence
+        assert (path.name, confidence < ASKS_AGAIN_BELOW) == (path.name, True)
 
 
 def test_a_bad_utterance_fails_alone_and_order_is_kept(engine: WhisperEngine) -> None:
@@ -198,9 +249,80 @@ def test_doubt_about_a_short_window_is_settled_by_the_stock_decoder(padding_engi
     assert heard(padding_engine, samples, "en") == padding_engine._transcribe_padded(speech)
 
 
-def test_what_cannot_be_loaded_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="float7"):
-        WhisperEngine(find_weights(None), compute_type="float7")
-    (tmp_path / "model.bin").write_bytes(b"not a model")
-    with pytest.raises(ConfigurationError, match=str(tmp_path)):
+def scripted_engine(folder: Path, says: Sequence[str], **faults: bool) -> WhisperEngine:
+    scripted_whisper.write(folder, says, **faults)
+    return WhisperEngine(WhisperWeights(folder, bundled=False, sentence=""))
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2, 9])
+def test_a_decoder_that_loops_in_a_short_window_is_asked_again_in_a_long_one(tmp_path: Path, seconds: float) -> None:
+    looping = scripted_engine(tmp_path, ["obrigado", "bom", "dia"], loops_when_short=True)
+    samples = np.random.default_rng(7).standard_normal(round(seconds * RATE)) * 1000
+    speech = looping._speech(utterance(samples, "pt"))
+    [raw] = looping._generate(looping._encode(1200, [speech]), [looping._tokenizer("pt")], [speech])
+    assert len(set(raw.sequences_ids[0])) == 1
+    assert len(raw.sequences_ids[0]) == 16 + 10 * seconds  # stopped, and not only at its limit
+    assert heard(looping, samples, "pt").text == "obrigado bom dia"
+
+
+def test_the_fastest_speech_is_heard_to_its_end(tmp_path: Path) -> None:
+    """Nine tokens a second: a limit meant for loops must not cut off what was said."""
+    words = ["zero", "um", "dois", "cinco", "oito", "nove", "dez", "onze", "doze", "vinte", "sim", "claro", "tchau"] * 4
+    engine = scripted_engine(tmp_path, words)
+    [hypothesis] = engine._transcribe_short(1200, [engine._speech(utterance(silence(len(words) / 9), "pt"))])
+    assert hypothesis.text == " ".join(words)
+
+
+def test_what_loops_in_a_long_window_too_is_not_believed(tmp_path: Path) -> None:
+    looping = scripted_engine(tmp_path, ["obrigado"] * 60)
+    transcript = heard(looping, np.random.default_rng(7).standard_normal(8 * RATE) * 1000, "pt")
+    assert "obrigado obrigado obrigado" in transcript.text
+    assert transcript.confidence <= 0.2
+
+
+def test_on_a_gpu_unlike_lengths_share_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU's step is taken on this CPU: what is shared does not depend on what runs it."""
+    monkeypatch.setitem(WINDOW_STEPS, "cpu", WINDOW_STEPS["cuda"])
+    engine = scripted_engine(tmp_path, ["sim", "claro"])
+    windows = [engine._window(engine._speech(utterance(silence(seconds)))) for seconds in (2, 10, 11, 15.9, 17, 27)]
+    assert windows == [1200, 1200, 1800, 1800, 2400, 3000]
+    assert [t.text for t in engine.transcribe([utterance(silence(seconds), "pt") for seconds in (2, 13)])] == [
+        "sim claro"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"compute_type": "float7"}, r"whisper_compute_type is 'float7': on this cpu it can be .*int8"),
+        ({"device": "tpu"}, "whisper_device is 'tpu': it can be cpu or cuda"),
+    ],
+)
+def test_what_cannot_run_is_a_configuration_error_that_says_what_to_set(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        WhisperEngine(find_weights(None), **options)
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"CUDA finds no device: .*set whisper_device to cpu"):
+        WhisperEngine(find_weights(None), device="cuda")
+
+
+@pytest.mark.parametrize("broken", REQUIRED_FILES)
+def test_what_is_no_model_is_a_configuration_error(tmp_path: Path, broken: str) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / broken).write_bytes(b"not a model")
+    with pytest.raises(ConfigurationError, match=f"Whisper in {tmp_path} does not run as int8 on cpu: "):
         WhisperEngine(WhisperWeights(tmp_path, bundled=False, sentence=""))
+
+
+def test_what_loads_and_does_not_run_is_a_configuration_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries of a GPU, for one, are first looked for when a model first runs."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+
+    monkeypatch.setattr("ctranslate2.models.Whisper.encode", fail)
+    with pytest.raises(ConfigurationError, match=r"does not run as int8 on cpu: Library libcublas\.so\.12"):
+        WhisperEngine(find_weights(None))

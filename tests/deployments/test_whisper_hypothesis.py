@@ -14,6 +14,7 @@ hypotheses = st.builds(
     seconds=st.floats(0.1, 30),
     mean_logprob=st.floats(-20, 0.1),
     no_speech_probability=st.floats(0, 1),
+    weakest_logprob=st.none() | st.floats(-20, 0.1),
 )
 
 
@@ -23,6 +24,14 @@ def test_confidence_is_the_geometric_mean_probability_weighted_by_duration() -> 
     assert transcript.text == "bom dia tchau"
     assert transcript.language == "pt"
     assert transcript.confidence == pytest.approx(0.9**0.75 * 0.5**0.25)
+
+
+def test_where_tokens_are_words_the_weakest_bounds_the_confidence() -> None:
+    sure = Hypothesis("quero cancelar a minha", 2.0, math.log(0.8), 0.0, weakest_logprob=math.log(0.3))
+    assert join_hypotheses([sure], "pt").confidence == pytest.approx(0.3)
+    other = Hypothesis("obrigado", 1.0, math.log(0.9), 0.0, weakest_logprob=math.log(0.85))
+    assert join_hypotheses([other, sure], "pt").confidence == pytest.approx(0.3)
+    assert join_hypotheses([other], "pt").confidence == pytest.approx(0.85)
 
 
 @pytest.mark.parametrize(

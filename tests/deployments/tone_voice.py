@@ -1,11 +1,12 @@
-"""A second voice engine: a tone for every letter. Its file, and a line in ENGINES, are all that an engine takes."""
+"""A voice engine for tests: a tone for every letter. Its file, and a line in ENGINES, are all that an engine takes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 import numpy as np
 
 from serve_app.audio.pcm import AudioFormat
+from serve_app.conversation.breaker import State
 from serve_app.errors import SpeechError
 from serve_app.ports import Alignment, SpeechChunk, Voice
 
@@ -18,11 +19,15 @@ class ToneVoice:
 
     open_streams = 0
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], on_change: Callable[[str, State], None]) -> None:
         self._loudness = float(environ.get("TONE_LOUDNESS", "8000"))
+        self.warmed: list[tuple[str, Voice]] = []
 
     def describe(self) -> str:
         return "a tone"
+
+    async def warm(self, *, language: str, voice: Voice) -> None:
+        self.warmed.append((language, voice))
 
     async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         audio_format = AudioFormat.parse(voice.agent_output_audio_format)

@@ -3,35 +3,42 @@
 Chat also answers at `/v1`, where OpenAI-compatible servers keep it.
 """
 
-import io
+import asyncio
 import json
-import re
+import logging
+import random
 import socket
+import struct
 import threading
-import wave
-from collections.abc import AsyncIterator, Callable, Sequence
-from email import message_from_bytes, policy
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import Enum, auto
-from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-LANGUAGE_NAMES = {"en": "English", "pt": "Portuguese"}
-FUNCTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+from tests.fakes.groq_wire import Answer, Call, Json, chat_chunks, error, form, mistake, pcm, verbose_json
 
-Json = dict[str, Any]
+__all__ = ["Answer", "Behaviour", "Call", "FakeGroq", "Fault", "Received"]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what a fault makes uvicorn complain of: a body that is not ended, a request that is never answered."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, ConnectionAbortedError | asyncio.CancelledError)
+
+
+logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 
 class Fault(Enum):
-    """What the next requests meet, until `fault` is None again."""
+    """What the next requests meet, until it is taken back."""
 
     BAD_KEY = auto()  # 401
     RATE_LIMIT = auto()  # 429 with retry-after
@@ -40,6 +47,18 @@ class Fault(Enum):
     STALL_MIDWAY = auto()  # headers and half of the body, then nothing
     MALFORMED = auto()  # 200 whose body is not JSON
     EARLY_CLOSE = auto()  # headers and half of the body, then the connection closes
+    RESET = auto()  # headers and half of the body, then TCP's RST
+    HALF_OPEN = auto()  # the connection stays, and nothing is read from it or written to it any more
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """How requests are answered: with this fault, or any fault in `error_rate` (0..1) of them; after `delay_s` and up
+    to `jitter_s` more."""
+
+    fault: Fault | None = None
+    error_rate: float = 0.0
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -67,60 +86,78 @@ class Received(msgspec.Struct, frozen=True):
         return [tool["function"] for tool in self.fields.get("tools", ())]
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A tool call in a scripted answer: in one chunk, as Groq sends most, or cut into `chunks` of them."""
-
-    name: str
-    arguments: Json = {}
-    chunks: int = 1
-    id: str = msgspec.field(default_factory=lambda: f"call_{uuid4().hex[:24]}")
-
-
-Answer = str | Sequence[str | Call]
-
-
 class FakeGroq:
     """A context manager that serves while it is open; `url` is what GROQ_BASE_URL takes, `chat_url` LLM_BASE_URL.
 
     `hear` makes the transcript from the utterance (s16le, 16 kHz, mono), `answer` the reply from the chat's messages;
     the tools that it may call are in `received[-1].tools`. `transcription` and `chunks` override: keys of the
     verbose_json, and all chunks of a chat's stream.
+
+    `fault` is everybody's. `behaviours` are for "stt", for "chat", or for a model by its name, which goes first; what
+    is left to chance comes out the same for the same `seed`.
     """
 
     def __init__(
         self,
         hear: Callable[[bytes], str] = lambda pcm: "hello",
         answer: Callable[[list[Json]], Answer] = lambda messages: f"You said {messages[-1]['content']}",
+        *,
+        seed: int = 0,
     ) -> None:
         self.hear = hear
         self.answer = answer
         self.transcription: Json = {}
         self.chunks: list[Any] | None = None
         self.fault: Fault | None = None
+        self.behaviours: Mapping[str, Behaviour] = {}
         self.received: list[Received] = []
         self.stalling = threading.Event()  # a request has come to a stall
         self.disconnected = threading.Event()  # its client has left
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.chat_url = f"{self.url}/openai/v1"
-        self._server = uvicorn.Server(
-            uvicorn.Config(self._app(), log_config=None, ws="none", lifespan="off", timeout_keep_alive=75)
-        )
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._chance = random.Random(seed)
+        self._connections: dict[int, asyncio.Transport] = {}  # by the client's port
+        self._port = 0  # any that is free
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def chat_url(self) -> str:
+        return f"{self.url}/openai/v1"
+
+    @property
+    def connections(self) -> int:
+        """Open ones."""
+        return len(self._connections)
 
     def reset(self) -> None:
         """Forget what was received, and have no fault any more."""
-        self.fault, self.chunks, self.transcription = None, None, {}
+        self.fault, self.chunks, self.transcription, self.behaviours = None, None, {}, {}
         self.received.clear()
         self.stalling.clear()
         self.disconnected.clear()
 
     def __enter__(self) -> "FakeGroq":
-        self._thread.start()  # the socket listens already: who connects before the server runs waits in its backlog
+        self.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._server.should_exit = True
+        self.stop()
+
+    def start(self) -> None:
+        """Serve at the port, the same one each time: who connects at once waits in the socket's backlog."""
+        self._socket = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            self._app(), http=self._protocol(), log_config=None, ws="none", lifespan="off", timeout_keep_alive=75
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Like a process that dies: its connections break, and new ones are refused, until it starts again."""
+        self._server.should_exit = self._server.force_exit = True
         self._thread.join()
         self._socket.close()
 
@@ -133,63 +170,92 @@ class FakeGroq:
             ]
         )
 
+    def _protocol(self) -> type[H11Protocol]:
+        connections = self._connections
+
+        class Protocol(H11Protocol):
+            """uvicorn's, and tells which connections there are."""
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                self._port = transport.get_extra_info("peername")[1]
+                connections[self._port] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                connections.pop(self._port, None)
+                super().connection_lost(exc)
+
+        return Protocol
+
     async def _transcriptions(self, request: Request) -> Response:
-        fields, audio = await _form(request)
-        self._note(request, fields)
-        if refusal := await self._refusal(request):
+        fields, audio = await form(request)
+        fault = await self._received(request, fields, "stt")
+        if refusal := await self._refusal(request, fault):
             return refusal
-        pcm = _pcm(audio)
-        if "model" not in fields or fields.get("response_format") != "verbose_json" or not pcm:
-            return _error(400, "model, response_format=verbose_json and a WAV file with speech", "bad_request")
-        text = await run_in_threadpool(self.hear, pcm)
-        body = json.dumps(self._verbose_json(text, len(pcm) / 32_000, fields.get("language", "en")))
-        return StreamingResponse(self._paced(request, [body]), media_type="application/json")
+        samples = pcm(audio)
+        if "model" not in fields or fields.get("response_format") != "verbose_json" or not samples:
+            return error(400, "model, response_format=verbose_json and a WAV file with speech", "bad_request")
+        text = await run_in_threadpool(self.hear, samples)
+        heard = verbose_json(text, len(samples) / 32_000, fields.get("language", "en")) | self.transcription
+        return StreamingResponse(self._paced(request, fault, [json.dumps(heard)]), media_type="application/json")
 
     async def _completions(self, request: Request) -> Response:
         fields = await request.json()
-        self._note(request, fields)
-        if refusal := await self._refusal(request):
+        fault = await self._received(request, fields, "chat")
+        if refusal := await self._refusal(request, fault):
             return refusal
         if not fields.get("stream") or not fields.get("messages"):
-            return _error(400, "this server only streams: stream=true and messages are required", "bad_request")
-        if mistake := _mistake(fields):
-            return _error(400, mistake, "invalid_request_error", kind="invalid_request_error")
+            return error(400, "this server only streams: stream=true and messages are required", "bad_request")
+        if wrong := mistake(fields):
+            return error(400, wrong, "invalid_request_error", kind="invalid_request_error")
         chunks = self.chunks
         if chunks is None:
-            chunks = _chat_chunks(fields["model"], self.answer(fields["messages"]))
+            chunks = chat_chunks(fields["model"], self.answer(fields["messages"]))
         events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
-        return StreamingResponse(self._paced(request, [*events, "data: [DONE]\n\n"]), media_type="text/event-stream")
+        body = self._paced(request, fault, [*events, "data: [DONE]\n\n"])
+        return StreamingResponse(body, media_type="text/event-stream")
 
-    def _note(self, request: Request, fields: Json) -> None:
-        _, port = request.client or ("", 0)
-        self.received.append(Received(port, request.url.path, dict(request.headers), fields))
+    async def _received(self, request: Request, fields: Json, route: str) -> Fault | None:
+        """Note the request, take the time that it is to take; the fault that it meets."""
+        self.received.append(Received(_client_port(request), request.url.path, dict(request.headers), fields))
+        behaviour = self.behaviours.get(fields.get("model", "")) or self.behaviours.get(route) or Behaviour()
+        by_chance = self._chance.choice(list(Fault)) if self._chance.random() < behaviour.error_rate else None
+        fault = self.fault or behaviour.fault or by_chance
+        await asyncio.sleep(behaviour.delay_s + behaviour.jitter_s * self._chance.random())
+        return fault
 
-    async def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request, fault: Fault | None) -> Response | None:
         """The answer to a request that never reaches the model; None when it does."""
-        if self.fault is Fault.STALL:
+        if fault is Fault.HALF_OPEN:
+            self._connections[_client_port(request)].pause_reading()  # so it is not noticed either when the client goes
+            self.stalling.set()
+            await asyncio.Event().wait()
+        if fault is Fault.STALL:
             await self._until_disconnect(request)
             return Response(status_code=499)
-        if self.fault is Fault.BAD_KEY or not request.headers.get("authorization", "").removeprefix("Bearer "):
-            return _error(401, "Invalid API Key", "invalid_api_key", kind="invalid_request_error")
-        if self.fault is Fault.RATE_LIMIT:
-            return _error(429, "Rate limit reached", "rate_limit_exceeded", kind="requests", retry_after=7)
-        if self.fault is Fault.SERVER_ERROR:
-            return _error(500, "Internal Server Error", "internal_server_error")
+        if fault is Fault.BAD_KEY or not request.headers.get("authorization", "").removeprefix("Bearer "):
+            return error(401, "Invalid API Key", "invalid_api_key", kind="invalid_request_error")
+        if fault is Fault.RATE_LIMIT:
+            return error(429, "Rate limit reached", "rate_limit_exceeded", kind="requests", retry_after=7)
+        if fault is Fault.SERVER_ERROR:
+            return error(500, "Internal Server Error", "internal_server_error")
         return None
 
-    async def _paced(self, request: Request, parts: list[str]) -> AsyncIterator[str]:
+    async def _paced(self, request: Request, fault: Fault | None, parts: list[str]) -> AsyncIterator[str]:
         """The body's parts; what a fault leaves of them."""
-        if self.fault is Fault.MALFORMED:
+        if fault is Fault.MALFORMED:
             yield "data: {not json\n\n"
             return
-        if self.fault not in (Fault.STALL_MIDWAY, Fault.EARLY_CLOSE):
+        if fault not in (Fault.STALL_MIDWAY, Fault.EARLY_CLOSE, Fault.RESET):
             for part in parts:
                 yield part
             return
         body = "".join(parts)
         yield body[: len(body) // 2]
-        if self.fault is Fault.STALL_MIDWAY:
+        if fault is Fault.STALL_MIDWAY:
             await self._until_disconnect(request)
+        if fault is Fault.RESET:
+            _reset(self._connections[_client_port(request)])
         raise ConnectionAbortedError  # the server closes the connection without the end of the body
 
     async def _until_disconnect(self, request: Request) -> None:
@@ -200,100 +266,13 @@ class FakeGroq:
         finally:  # a streaming response notices too, and cancels its body
             self.disconnected.set()
 
-    def _verbose_json(self, text: str, duration_s: float, language: str) -> Json:
-        segment = {"id": 0, "seek": 0, "start": 0, "end": duration_s, "text": f" {text}", "tokens": [50365]}
-        doubts = {"temperature": 0, "avg_logprob": -0.29, "compression_ratio": 0.8, "no_speech_prob": 0}
-        return {
-            "task": "transcribe",
-            "language": LANGUAGE_NAMES[language],
-            "duration": duration_s,
-            "text": f" {text}",
-            "segments": [segment | doubts],
-            "x_groq": {"id": "req_fake"},
-        } | self.transcription
+
+def _client_port(request: Request) -> int:
+    _, port = request.client or ("", 0)
+    return port
 
 
-async def _form(request: Request) -> tuple[Json, bytes]:
-    """The fields of a multipart form, and the content of its `file`."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    form = message_from_bytes(head + await request.body(), policy=policy.HTTP)
-    parts = {part["content-disposition"].params["name"]: part.get_content() for part in form.iter_parts()}
-    audio = parts.pop("file", b"")
-    return parts, audio
-
-
-def _pcm(audio: bytes) -> bytes:
-    """The samples of a WAV file in the format that the real service would not have to convert; b"" for any other."""
-    try:
-        with wave.open(io.BytesIO(audio)) as wav:
-            accepted = (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 16_000)
-            return wav.readframes(wav.getnframes()) if accepted else b""
-    except (wave.Error, EOFError):
-        return b""
-
-
-def _mistake(fields: Json) -> str | None:
-    """What the service refuses in a chat request with tools."""
-    messages = fields["messages"]
-    calls = [call for message in messages for call in message.get("tool_calls", ())]
-    functions = [tool["function"] for tool in [*fields.get("tools", ()), *calls]]
-    if not all(FUNCTION_NAME.fullmatch(function["name"]) for function in functions):
-        return f"a function's name must match {FUNCTION_NAME.pattern}"
-    if not all(isinstance(message.get("content"), str) for message in messages):
-        return "'content': value must be a string"
-    return _mispairing(messages)
-
-
-def _mispairing(messages: list[Json]) -> str | None:
-    """Each call's result stands once, right behind the message that asks for it."""
-    open_calls: list[str] = []
-    for number, message in enumerate([*messages, {"role": "end"}]):
-        if message.get("role") == "tool":
-            if message.get("tool_call_id") not in open_calls:
-                return f"'messages.{number}': role 'tool' must respond to a preceding message with 'tool_calls'"
-            open_calls.remove(message["tool_call_id"])
-            continue
-        if open_calls:
-            return f"'messages.{number}': 'tool_calls' must be followed by a message for each 'tool_call_id'"
-        open_calls = [call["id"] for call in message.get("tool_calls", ())]
-    return None
-
-
-def _chat_chunks(model: str, answer: Answer) -> list[Json]:
-    """A stream as Groq's reasoning models send it: a role, a thought, the answer, the end, and the usage alone."""
-    pieces = [answer] if isinstance(answer, str) else answer
-    calls = [piece for piece in pieces if isinstance(piece, Call)]
-    said = [delta for piece in pieces for delta in _deltas(piece, calls)]
-    deltas: list[Json] = [{"role": "assistant", "content": ""}, {"reasoning": "They want an answer."}, *said]
-    chunks = [_chunk(model, [_choice(delta)]) for delta in deltas]
-    chunks[0]["x_groq"] = {"id": "req_fake"}
-    usage = {"prompt_tokens": 9, "completion_tokens": len(said), "total_tokens": 9 + len(said), "queue_time": 0.01}
-    end = _chunk(model, [_choice({}, finish_reason="tool_calls" if calls else "stop")])
-    end["x_groq"] = {"id": "req_fake", "usage": usage}
-    return [*chunks, end, _chunk(model, []) | {"usage": usage}]
-
-
-def _deltas(piece: str | Call, calls: list[Call]) -> list[Json]:
-    if isinstance(piece, str):
-        return [{"content": word} for word in piece.replace(" ", "\0 ").split("\0")]
-    index, written = calls.index(piece), json.dumps(piece.arguments)
-    size = -(-len(written) // piece.chunks)
-    cuts = [written[start : start + size] for start in range(0, len(written), size)]
-    parts: list[Json] = [{"index": index, "function": {"arguments": cut}} for cut in cuts]
-    parts[0] |= {"id": piece.id, "type": "function", "function": {"name": piece.name, "arguments": cuts[0]}}
-    return [{"tool_calls": [part]} for part in parts]
-
-
-def _chunk(model: str, choices: list[Json]) -> Json:
-    return {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 0, "model": model, "choices": choices}
-
-
-def _choice(delta: Json, finish_reason: str | None = None) -> Json:
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-
-
-def _error(
-    status: int, message: str, code: str, *, kind: str | None = None, retry_after: int | None = None
-) -> JSONResponse:
-    body = {"error": {"message": message, "type": kind or HTTPStatus(status).name.lower(), "code": code}}
-    return JSONResponse(body, status, headers={"retry-after": str(retry_after)} if retry_after else None)
+def _reset(connection: asyncio.Transport) -> None:
+    """Without lingering, a close is a RST: what the client has not read yet is lost too."""
+    connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.abort()

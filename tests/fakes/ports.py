@@ -59,8 +59,14 @@ class ScriptedTranscriber(Scripted):
         self.text = text
         self.heard: list[bytes] = []
         self.keywords: list[Sequence[str]] = []
+        self.looks = 0
 
-    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
+    async def transcribe(
+        self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
+    ) -> Transcript:
+        if tentative:
+            self.looks += 1
+            return Transcript(self.text, language or "pt", 0.9)
         with self._work():
             self.heard.append(pcm)
             self.keywords.append(keywords)
@@ -98,6 +104,10 @@ class ScriptedSpeaker(Scripted):
         self.seconds = seconds
         self.said: list[str] = []
         self.voices: list[Voice] = []
+        self.warmed: list[Voice] = []
+
+    async def warm(self, *, language: str, voice: Voice) -> None:
+        self.warmed.append(voice)
 
     async def speak(self, text: str, *, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk, None]:
         with self._work():

@@ -1,49 +1,21 @@
-"""The fake is what ElevenLabs is on the wire: order of messages, formats, alignment, faults."""
+"""The fake is what ElevenLabs is on the wire: order of messages, contexts, formats, alignment, faults."""
 
-import asyncio
 import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serve_app.audio.pcm import AudioFormat, level_db
-from tests.fakes.elevenlabs_server import FakeElevenLabs, Fault
-
-INIT = {"text": " ", "voice_settings": {"stability": 0.5}}
-END = {"text": ""}
+from tests.fakes.elevenlabs_client import END, INIT, PCM, converse, post, said_in, several, sound
+from tests.fakes.elevenlabs_server import MULTI, SINGLE, FakeElevenLabs, Fault
 
 
 @pytest.fixture
 def server() -> Iterator[FakeElevenLabs]:
     with FakeElevenLabs() as fake:
         yield fake
-
-
-def converse(server: FakeElevenLabs, *messages: dict[str, Any], query: str = "output_format=pcm_16000") -> list[Any]:
-    """Send messages, return every answer; the close code, unless it is 1000, comes last."""
-
-    async def run() -> list[Any]:
-        url = f"{server.url.replace('http', 'ws')}/v1/text-to-speech/anyone/stream-input?{query}"
-        answers: list[Any] = []
-        async with connect(url, additional_headers={"xi-api-key": "secret"}) as socket:
-            try:
-                for message in messages:
-                    await socket.send(json.dumps(message))
-                while True:
-                    answers.append(json.loads(await socket.recv()))
-            except ConnectionClosed as e:
-                code = e.rcvd.code if e.rcvd else 1006
-        return answers if code == 1000 else [*answers, code]
-
-    return asyncio.run(run())
-
-
-def sound(answers: list[Any]) -> bytes:
-    return b"".join(base64.b64decode(answer["audio"]) for answer in answers if answer.get("audio"))
 
 
 def test_a_text_is_spoken_when_the_stream_ends(server: FakeElevenLabs) -> None:
@@ -80,10 +52,10 @@ def test_speed_is_a_setting_of_the_first_message(server: FakeElevenLabs) -> None
     assert lengths[0] > 1.4 * lengths[1]
 
 
-def test_auto_mode_and_flush_speak_before_the_end(server: FakeElevenLabs) -> None:
+@pytest.mark.parametrize("way", [SINGLE, MULTI])
+def test_auto_mode_and_flush_speak_before_the_end(server: FakeElevenLabs, way: str) -> None:
     for text, query in (({"text": "hi ", "flush": True}, ""), ({"text": "hi "}, "&auto_mode=true")):
-        query = f"output_format=pcm_16000&inactivity_timeout=0.3{query}"
-        *audio, error, code = converse(server, INIT, text, query=query)
+        *audio, error, code = converse(server, INIT, text, way=way, query=f"{PCM}&inactivity_timeout=0.3{query}")
         assert sound(audio)
         assert error["error"] == "input_timeout_exceeded"
         assert code == 1008
@@ -94,22 +66,72 @@ def test_a_stream_begins_with_a_space(server: FakeElevenLabs) -> None:
     assert (error["error"], error["code"], code) == ("invalid_message", 1008, 1008)
 
 
-@pytest.mark.parametrize(("fault", "status"), [(Fault.BAD_KEY, 401), (Fault.FORBIDDEN, 403), (Fault.RATE_LIMIT, 429)])
-def test_handshakes_are_refused(server: FakeElevenLabs, fault: Fault, status: int) -> None:
-    server.fault = fault
-    with pytest.raises(InvalidStatus) as refusal:
-        converse(server, INIT, END)
-    assert refusal.value.response.status_code == status
+def test_contexts_are_spoken_side_by_side_and_each_is_final(server: FakeElevenLabs) -> None:
+    answers = several(server, *said_in("a", "good morning "), *said_in("b", "good night "), {"close_socket": True})
+    for id, text in (("a", "good morning "), ("b", "good night ")):
+        *audio, final = [answer for answer in answers if answer["contextId"] == id]
+        assert final == {"audio": None, "isFinal": True, "contextId": id}
+        assert "".join(char for answer in audio if answer["alignment"] for char in answer["alignment"]["chars"]) == text
+    assert [(context.id, context.text, context.closed, context.final) for context in server.contexts] == [
+        ("a", "good morning ", True, True),
+        ("b", "good night ", True, True),
+    ]
+    assert server.characters == len("good morning good night ")
+    assert server.received[0].closed.wait(5)
+    assert server.live_contexts == 0
 
 
-def test_faults_of_a_clause(server: FakeElevenLabs) -> None:
-    answers = {}
-    for fault in (Fault.ERROR, Fault.EARLY_CLOSE, Fault.NO_AUDIO, Fault.IDLE):
-        server.fault = fault
-        answers[fault] = converse(server, INIT, {"text": "good morning ", "flush": True}, END)
-    assert answers[Fault.ERROR][0]["error"] == "quota_exceeded"
-    assert answers[Fault.ERROR][1] == 1008
-    assert sound(answers[Fault.EARLY_CLOSE])
-    assert not any(answer.get("isFinal") for answer in answers[Fault.EARLY_CLOSE])
-    assert answers[Fault.NO_AUDIO] == [{"audio": None, "isFinal": True}]
-    assert answers[Fault.IDLE][-1] == 1008
+def test_without_a_close_a_context_is_never_final(server: FakeElevenLabs) -> None:
+    answers = several(server, *said_in("a", "hi ")[:2], query=f"{PCM}&inactivity_timeout=0.3")
+    assert not any(answer.get("isFinal") for answer in answers[:-1])
+
+
+def test_what_was_not_flushed_is_not_spoken(server: FakeElevenLabs) -> None:
+    _, text, close = said_in("a", "hi ")
+    answers = several(server, INIT | {"context_id": "a"}, text | {"flush": False}, close, {"close_socket": True})
+    assert answers == [{"audio": None, "isFinal": True, "contextId": "a"}]
+
+
+@pytest.mark.parametrize("sixth", [{"text": "hi "}, {"flush": True}, {"text": "", "flush": False}])
+def test_a_sixth_context_closes_the_socket(server: FakeElevenLabs, sixth: dict[str, Any]) -> None:
+    """A flush or a text for an id that is not known begins a context."""
+    five = [{"text": " ", "context_id": str(number)} for number in range(5)]
+    error, code = several(server, *five, sixth | {"context_id": "6"})
+    assert (error["error"], error["code"], code) == ("max_active_conversations", 1008, 1008)
+
+
+def test_a_closed_context_makes_room_when_it_is_final(server: FakeElevenLabs) -> None:
+    server.fault = Fault.STALL
+    closed = [message for number in range(5) for message in said_in(str(number), "hi ")]
+    assert several(server, *closed, *said_in("6", "hi "))[-1] == 1008
+    server.fault = None
+    assert several(server, *said_in("1", "hi "), {"text": ""}, {"close_socket": True})[-1]["isFinal"]
+    assert server.received[0].most_live == 5
+
+
+def test_settings_are_set_once(server: FakeElevenLabs) -> None:
+    changed = {"text": "hi ", "context_id": "a", "voice_settings": {"stability": 0.9}}
+    assert several(server, INIT | {"context_id": "a"}, changed)[-1] == 1008
+    late = [{"text": "", "context_id": "a"}, INIT | {"context_id": "a"}]
+    assert several(server, *late)[-1] == 1008
+
+
+def test_http_streams_lines_whose_times_count_from_the_start(server: FakeElevenLabs) -> None:
+    lines = [json.loads(line) for line in post(server, "one two three").text.splitlines() if line]
+    assert len(lines) > 1
+    timings = [line["alignment"] for line in lines if line["alignment"]]
+    assert "".join(char for timing in timings for char in timing["characters"]) == "one two three"
+    starts = [start for timing in timings for start in timing["character_start_times_seconds"]]
+    audio = b"".join(base64.b64decode(line["audio_base64"]) for line in lines)
+    assert starts == sorted(starts)
+    assert 0.5 < starts[-1] < len(audio) / 32000
+    assert audio == server.contexts[0].sent
+    assert server.characters == len("one two three")
+
+
+def test_the_first_audio_is_as_late_as_it_is_told_to_be(server: FakeElevenLabs) -> None:
+    server.delay_s, server.jitter_s = 0.1, 0.1
+    several(server, *said_in("a", "hi "), {"close_socket": True})
+    [context] = server.contexts
+    assert context.spoke_at
+    assert 0.1 <= context.spoke_at - context.texts[0][0] < 0.5

@@ -1,8 +1,6 @@
 """The fake is only worth its likeness: driven by Groq's own SDK and by plain HTTP, held against a recorded answer."""
 
-import io
 import json
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,8 @@ import groq
 import httpx
 import pytest
 
-from tests.fakes.groq_server import Call, FakeGroq, Fault
+from tests.fakes.groq_calls import chat, transcribe, wav
+from tests.fakes.groq_server import Call, FakeGroq
 
 RECORDED = Path(__file__).parents[3] / "shared/protocol/messages.json"
 
@@ -38,25 +37,6 @@ def sdk(server: FakeGroq) -> Iterator[groq.Groq]:
 def http(server: FakeGroq) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, headers={"authorization": "Bearer gsk_test"}, timeout=5) as http:
         yield http
-
-
-def wav(pcm: bytes, rate: int = 16_000) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as w:
-        w.setnchannels(1)
-        w.setsampwidth(2)
-        w.setframerate(rate)
-        w.writeframes(pcm)
-    return file.getvalue()
-
-
-def transcribe(http: httpx.Client, audio: bytes, **fields: str) -> httpx.Response:
-    form = {"model": "whisper-large-v3-turbo", "response_format": "verbose_json"} | fields
-    return http.post("/openai/v1/audio/transcriptions", data=form, files={"file": ("a.wav", audio)})
-
-
-def chat(http: httpx.Client, path: str = "/v1/chat/completions") -> httpx.Response:
-    return http.post(path, json={"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
 
 
 def test_hears_exactly_the_samples_that_were_sent(fake: FakeGroq, sdk: groq.Groq) -> None:
@@ -190,47 +170,3 @@ def test_chat_is_server_sent_events_that_end_with_done(fake: FakeGroq, http: htt
     events = answer.text.removesuffix("\n\n").split("\n\n")
     assert events[-1] == "data: [DONE]"
     assert all(json.loads(event.removeprefix("data: "))["object"] == "chat.completion.chunk" for event in events[:-1])
-
-
-@pytest.mark.parametrize(
-    ("fault", "status", "code"),
-    [
-        (Fault.BAD_KEY, 401, "invalid_api_key"),
-        (Fault.RATE_LIMIT, 429, "rate_limit_exceeded"),
-        (Fault.SERVER_ERROR, 500, "internal_server_error"),
-    ],
-)
-def test_refusals_carry_groqs_error_body(
-    fake: FakeGroq, http: httpx.Client, fault: Fault, status: int, code: str
-) -> None:
-    fake.fault = fault
-    for answer in (chat(http), transcribe(http, wav(bytes(100)))):
-        assert answer.status_code == status
-        assert answer.json()["error"]["code"] == code
-        assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
-
-
-def test_a_request_without_a_key_is_refused(fake: FakeGroq, http: httpx.Client) -> None:
-    assert httpx.post(f"{fake.url}/v1/chat/completions", json={"model": "m"}).status_code == 401
-
-
-@pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_MIDWAY])
-def test_a_stall_lasts_until_the_client_leaves(fake: FakeGroq, http: httpx.Client, fault: Fault) -> None:
-    fake.fault = fault
-    with pytest.raises(httpx.ReadTimeout):
-        http.post(
-            "/v1/chat/completions", json={"model": "m", "stream": True, "messages": [{"content": "hi"}]}, timeout=0.1
-        )
-    assert fake.disconnected.wait(5)
-
-
-def test_an_early_close_cuts_the_body(fake: FakeGroq, http: httpx.Client) -> None:
-    fake.fault = Fault.EARLY_CLOSE
-    with pytest.raises(httpx.RemoteProtocolError):
-        chat(http)
-
-
-def test_a_malformed_body_is_not_json(fake: FakeGroq, http: httpx.Client) -> None:
-    fake.fault = Fault.MALFORMED
-    with pytest.raises(json.JSONDecodeError):
-        transcribe(http, wav(bytes(100))).json()

@@ -1,20 +1,16 @@
-"""Streaming chat against a server that speaks the wire, and breaks it."""
+"""Streaming chat against a server that speaks the wire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from serve_app.conversation.agent import Prompt
 from serve_app.errors import LanguageModelError
-from serve_app.ports import Message, ModelRequest, Reasoning, ToolCall
-from serve_app.providers.chat import ChatModel
-from tests.fakes.groq_server import FakeGroq, Fault
-
-KEY = "gsk_secret"
-DIALOGUE = (Message("system", "Be brief."), Message("user", "my number is 123"))
+from serve_app.ports import ModelRequest, Reasoning
+from tests.fakes.groq_server import FakeGroq
+from tests.providers.chat_calls import DIALOGUE, KEY, ask, chat_model, chunk, pieces, request, say, saying
 
 
 @pytest.fixture(scope="module")
@@ -27,49 +23,6 @@ def server() -> Iterator[FakeGroq]:
 def fake(server: FakeGroq) -> FakeGroq:
     server.reset()
     return server
-
-
-@asynccontextmanager
-async def chat_model(base_url: str, *, first_token_s: float = 5, gap_s: float = 5) -> AsyncIterator[ChatModel]:
-    model = ChatModel(base_url, KEY, "llama-3.3-70b-versatile", first_token_s=first_token_s, gap_s=gap_s)
-    try:
-        yield model
-    finally:
-        await model.aclose()
-
-
-def request(*messages: Message) -> ModelRequest:
-    return ModelRequest(messages or DIALOGUE, "en")
-
-
-def pieces(base_url: str, asked: ModelRequest, **budgets: float) -> list[str | ToolCall | Reasoning]:
-    async def answer() -> list[str | ToolCall | Reasoning]:
-        async with chat_model(base_url, **budgets) as model:
-            return [piece async for piece in model.reply(asked)]
-
-    return asyncio.run(answer())
-
-
-def ask(base_url: str, asked: ModelRequest | None = None, **budgets: float) -> list[str]:
-    """The text of the answer."""
-    return [piece for piece in pieces(base_url, asked or request(), **budgets) if isinstance(piece, str)]
-
-
-async def say(model: ChatModel, words: str, into: list[str] | None = None) -> str:
-    """Ask one thing, and hear the answer out; `into` keeps what came before an error."""
-    texts = [] if into is None else into
-    async for piece in model.reply(request(Message("user", words))):
-        if isinstance(piece, str):
-            texts.append(piece)
-    return "".join(texts)
-
-
-def chunk(*choices: Any, **extra: Any) -> dict[str, Any]:
-    return {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": list(choices)} | extra
-
-
-def saying(content: Any) -> dict[str, Any]:
-    return {"index": 0, "delta": {"content": content}, "finish_reason": None}
 
 
 def test_streams_thoughts_and_text(fake: FakeGroq) -> None:
@@ -192,99 +145,3 @@ def test_an_answer_without_text_or_call_is_an_error(fake: FakeGroq, chunks: list
     fake.chunks = chunks
     with pytest.raises(LanguageModelError, match="answered with neither text nor a tool call"):
         ask(fake.chat_url)
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        (Fault.BAD_KEY, "HTTP 401: check the API key"),
-        (Fault.RATE_LIMIT, "HTTP 429: the key's rate limit"),
-        (Fault.SERVER_ERROR, "HTTP 500: the provider is in trouble"),
-        (Fault.MALFORMED, "something other than chat chunks"),
-        (Fault.EARLY_CLOSE, "no connection"),
-        (Fault.STALL, "neither text nor a tool call within 0.2 s"),
-        (Fault.STALL_MIDWAY, "neither text nor a tool call within 0.05 s"),
-    ],
-)
-def test_a_fault_is_one_error_that_says_what_to_check(fake: FakeGroq, fault: Fault, message: str) -> None:
-    fake.fault = fault
-    with pytest.raises(LanguageModelError, match=message) as caught:
-        ask(fake.chat_url, first_token_s=0.2 if fault is Fault.STALL else 5, gap_s=0.05)
-    assert len(fake.received) <= 1, "never retried"
-    assert KEY not in str(caught.value)
-    assert "123" not in str(caught.value)
-
-
-@pytest.mark.parametrize("event", [5, "text", None, [1], {"error": {"message": f"bad key {KEY}"}}])
-def test_an_event_that_is_no_chunk_ends_in_an_error(fake: FakeGroq, event: Any) -> None:
-    fake.chunks = [event]
-    with pytest.raises(LanguageModelError) as caught:
-        ask(fake.chat_url)
-    assert KEY not in str(caught.value)
-
-
-def test_nobody_there_is_an_error(fake: FakeGroq) -> None:
-    with pytest.raises(LanguageModelError, match="check the base URL"):
-        ask("http://127.0.0.1:1/v1")
-
-
-def test_the_text_before_a_stall_is_delivered(fake: FakeGroq) -> None:
-    fake.fault = Fault.STALL_MIDWAY
-
-    async def heard() -> list[str]:
-        texts: list[str] = []
-        async with chat_model(fake.chat_url, gap_s=0.05) as model:
-            with pytest.raises(LanguageModelError):
-                await say(model, "word " * 20, into=texts)
-        return texts
-
-    assert asyncio.run(heard())[:2] == ["You", " said"]
-    assert fake.disconnected.wait(5)
-
-
-def test_thoughts_do_not_prolong_the_wait_for_the_first_text(fake: FakeGroq) -> None:
-    fake.fault = Fault.STALL_MIDWAY
-    fake.chunks = [chunk({"index": 0, "delta": {"reasoning": "hm"}})] * 20
-    with pytest.raises(LanguageModelError, match=r"within 0\.05 s"):
-        ask(fake.chat_url, first_token_s=0.05, gap_s=60)
-
-
-def test_closing_the_iterator_hangs_up_at_once(fake: FakeGroq) -> None:
-    fake.fault = Fault.STALL_MIDWAY
-
-    async def hang_up_after_one_word() -> bool:
-        async with chat_model(fake.chat_url) as model:
-            async with aclosing(model.reply(request(Message("user", "word " * 20)))) as pieces:
-                assert await anext(pieces) == Reasoning("They want an answer.")
-                assert await anext(pieces) == "You"
-            return await asyncio.to_thread(fake.disconnected.wait, 5)
-
-    assert asyncio.run(hang_up_after_one_word())
-
-
-@pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_MIDWAY])
-def test_cancelling_the_listener_hangs_up_at_once(fake: FakeGroq, fault: Fault) -> None:
-    fake.fault = fault
-
-    async def cancel() -> bool:
-        async with chat_model(fake.chat_url) as model:
-            listener = asyncio.create_task(say(model, "hi"))
-            await asyncio.to_thread(fake.stalling.wait, 5)
-            listener.cancel()
-            with pytest.raises(asyncio.CancelledError):  # and not our own error
-                await listener
-            return await asyncio.to_thread(fake.disconnected.wait, 5)
-
-    assert asyncio.run(cancel())
-
-
-def test_a_client_serves_on_after_a_fault(fake: FakeGroq) -> None:
-    async def twice() -> str:
-        async with chat_model(fake.chat_url, gap_s=0.05) as model:
-            fake.fault = Fault.STALL_MIDWAY
-            with pytest.raises(LanguageModelError):
-                await say(model, "hi")
-            fake.fault = None
-            return await say(model, "hi")
-
-    assert asyncio.run(twice()) == "You said hi"

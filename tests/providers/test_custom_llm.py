@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from serve_app.conversation.agent import CustomLlm, Prompt
+from serve_app.conversation.agent import BackupLlm, CustomLlm, Prompt
 from serve_app.conversation.tools import Secret
 from serve_app.errors import LanguageModelError
 from serve_app.ports import Message, ModelRequest
@@ -18,6 +18,7 @@ from tests.fakes.groq_server import FakeGroq, Fault
 SERVERS_KEY = "gsk_of_the_server"
 ENVIRON = {"ACME_KEY": "sk_of_the_agent", "ACME_TENANT": "tenant 7", "EMPTY": "", "GROQ_API_KEY": SERVERS_KEY}
 HELLO = (Message("user", "hello"),)
+ALONE = BackupLlm("disabled")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,11 @@ def theirs(servers: tuple[FakeGroq, FakeGroq]) -> FakeGroq:
 
 @asynccontextmanager
 async def agent_models(ours: FakeGroq) -> AsyncIterator[AgentModels]:
-    models = AgentModels(ChatModel(ours.chat_url, SERVERS_KEY, "server-model"), ENVIRON)
+    models = AgentModels(
+        ChatModel(ours.chat_url, SERVERS_KEY, "server-model", first_token_s=0.5),
+        ENVIRON,
+        backup=ChatModel(ours.chat_url, SERVERS_KEY, "small-model"),
+    )
     try:
         yield models
     finally:
@@ -59,10 +64,10 @@ def ask(ours: FakeGroq, *asked: ModelRequest) -> list[str]:
     return asyncio.run(answers())
 
 
-def own(theirs: FakeGroq, **fields: object) -> ModelRequest:
+def own(theirs: FakeGroq, *, backup: BackupLlm = BackupLlm(), **fields: object) -> ModelRequest:  # noqa: B008 - frozen
     """A request of an agent whose model is there."""
     custom = CustomLlm(url=f"{theirs.url}/v1", **fields)  # type: ignore[arg-type]
-    return ModelRequest(HELLO, "en", Prompt(llm="custom-llm", custom_llm=custom))
+    return ModelRequest(HELLO, "en", Prompt(llm="custom-llm", custom_llm=custom, backup_llm_config=backup))
 
 
 def test_agents_without_one_share_the_servers_model(ours: FakeGroq, theirs: FakeGroq) -> None:
@@ -177,13 +182,13 @@ def test_a_missing_secret_is_an_error_that_names_it(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:x/v1", "http://[::1/v1", "http://127.0.0.1:1/v1", "http://?"])
 def test_an_endpoint_that_is_not_there_is_an_error(ours: FakeGroq, url: str) -> None:
     with pytest.raises(LanguageModelError, match=r"custom_llm|check the base URL"):
-        ask(ours, ModelRequest(HELLO, "en", Prompt(custom_llm=CustomLlm(url=url))))
+        ask(ours, ModelRequest(HELLO, "en", Prompt(custom_llm=CustomLlm(url=url), backup_llm_config=ALONE)))
 
 
 def test_an_error_of_a_model_without_a_name_still_says_whose_it_is(ours: FakeGroq, theirs: FakeGroq) -> None:
     theirs.fault = Fault.BAD_KEY
     with pytest.raises(LanguageModelError, match="the agent's model answered HTTP 401"):
-        ask(ours, own(theirs))
+        ask(ours, own(theirs, backup=ALONE))
 
 
 def test_closing_the_iterator_hangs_up_at_once(ours: FakeGroq, theirs: FakeGroq) -> None:

@@ -158,13 +158,15 @@ def test_confidence_stays_between_0_and_1(segments: list[Segment]) -> None:
         (Fault.SERVER_ERROR, "HTTP 500: the provider is in trouble"),
         (Fault.MALFORMED, "not a transcription"),
         (Fault.EARLY_CLOSE, "no connection"),
+        (Fault.RESET, "no connection"),
+        (Fault.HALF_OPEN, "within 0.1 s"),
         (Fault.STALL, "within 0.1 s"),
         (Fault.STALL_MIDWAY, "within 0.1 s"),
     ],
 )
 def test_a_fault_is_one_error_that_says_what_to_check(fake: FakeGroq, fault: Fault, message: str) -> None:
     fake.fault = fault
-    budget_s = 0.1 if fault in (Fault.STALL, Fault.STALL_MIDWAY) else 5.0
+    budget_s = 0.1 if fault in (Fault.STALL, Fault.STALL_MIDWAY, Fault.HALF_OPEN) else 5.0
     with pytest.raises(TranscriptionError, match=message) as caught:
         transcribe(fake.url, budget_s=budget_s)
     assert len(fake.received) <= 1, "never retried"

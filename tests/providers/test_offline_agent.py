@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serve_app.conversation.notes import UNCLEAR_NOTE, WAY_OUT_NOTE
 from serve_app.ports import Message, ModelRequest, ToolCall, ToolSpec
 from serve_app.providers.offline_agent import OfflineAgent
 
@@ -267,3 +268,21 @@ def test_asks_a_silent_caller_whether_they_are_there(language: str, words: str) 
 def test_a_context_update_on_the_way_changes_nothing() -> None:
     update = Message("system", "The caller opened the invoice.")
     assert answer([Message("user", "hi"), update, Message("user", "good morning")]) == "Good morning!"
+
+
+@pytest.mark.parametrize("language", ["pt", "en"])
+def test_a_caller_who_was_hard_to_understand_is_asked_again_and_then_offered_a_way_out(language: str) -> None:
+    unclear, way_out = (
+        answer([Message("user", "bye"), Message("system", note)], language) for note in (UNCLEAR_NOTE, WAY_OUT_NOTE)
+    )
+    assert unclear.endswith("?")
+    assert way_out.endswith(".")
+    own, other = (PORTUGUESE_WORDS, ENGLISH_WORDS) if language == "pt" else (ENGLISH_WORDS, PORTUGUESE_WORDS)
+    for said in (unclear, way_out):
+        assert own.search(said.lower())
+        assert not other.search(said.lower())
+
+
+def test_words_that_were_not_understood_hang_up_on_nobody() -> None:
+    said = pieces([Message("user", "bye"), Message("system", UNCLEAR_NOTE)], "en", TOOLS)
+    assert not [piece for piece in said if isinstance(piece, ToolCall)]

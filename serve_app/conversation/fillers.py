@@ -1,0 +1,52 @@
+"""What is said to pass the time while an answer is late, and when: a caller must not wonder if anybody is there."""
+
+from serve_app.conversation.agent import SoftTimeout
+from serve_app.conversation.lines import line
+from serve_app.conversation.reply import Reply
+from serve_app.conversation.turn_taking import HOLD_AFTER_S
+
+TOOL_PATIENCE_S = 2.0
+"""Silence while tools run, until the agent says that it is on it: about where callers ask "hello?"."""
+STILL_BUSY_S = 8.0
+"""And until it says so again."""
+
+GRACE_S = 0.4
+"""A model that was only just asked (again, after a tool) may be about to speak."""
+MOST_FILLERS = 2
+"""In a row while the model is silent: then it will not speak. (An agent's own soft timeouts have a number of theirs.)
+"""
+
+_NEVER = float("inf")
+
+
+def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> float:
+    """When to pass the time. `soft`: the agent's own wishes, if any."""
+    if not reply.taken or reply.complete or not reply.idle:
+        return _NEVER
+    quiet_from = max(reply.filled_at, reply.playback.plays_until)
+    if reply.pending:
+        silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
+        patience = STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S
+        return _NEVER if silent else max(quiet_from, reply.busy_since) + patience
+    if not reply.thinking:
+        return _NEVER
+    if soft.timeout_seconds <= 0:
+        return max(max(quiet_from, reply.taken_at) + HOLD_AFTER_S, reply.asked_at + GRACE_S)
+    enough = reply.soft_fillers >= soft.max_soft_timeouts_per_generation
+    too_early = soft.disable_until_first_user_message and not user_has_spoken
+    if enough or too_early or not reply.untouched:
+        return _NEVER
+    return max(quiet_from, reply.asked_at, reply.taken_at) + soft.timeout_seconds
+
+
+def enough_fillers(reply: Reply, soft: SoftTimeout) -> bool:
+    """Whether it is time to give the model up, rather than to ask for patience once more."""
+    return soft.timeout_seconds <= 0 and reply.soft_fillers >= MOST_FILLERS and not reply.pending
+
+
+def filler(reply: Reply, soft: SoftTimeout) -> str:
+    """What to say. Of the agent's own messages the next, the last one again and again."""
+    own = [text for text in (soft.message, *soft.additional_soft_timeout_messages) if text]
+    if own and soft.timeout_seconds > 0 and not reply.pending:
+        return own[: reply.soft_fillers + 1][-1]
+    return line("still_busy" if reply.fillers else "one_moment", reply.language)
