@@ -48,6 +48,7 @@ class LocalWhisper:
         # Decorated here and not in the class: Serve keeps the queue with the function, and a class that has a queue
         # can be neither pickled nor used twice in a process.
         self._recognise = serve.batch(self._recognise_batch)
+        self._waiting = 0  # utterances
         self._configured = False
         self._batch_size = 0
         self._set_batching(Batching())
@@ -78,9 +79,17 @@ class LocalWhisper:
             self._batch_size = size
             self._recognise.set_max_batch_size(size)  # type: ignore[attr-defined]
 
-    async def transcribe(self, pcm: bytes, language: str | None, keywords: tuple[str, ...]) -> Transcript:
-        """As Transcriber.transcribe."""
-        outcome = await self._recognise(Utterance(pcm, language, keywords))
+    async def transcribe(
+        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool = False
+    ) -> Transcript:
+        """As Transcriber.transcribe. What nobody waits for stays empty where it would hold up what somebody does."""
+        if tentative and (self._waiting or not self._recogniser.is_quick):
+            return Transcript("", language or "", 0.0)
+        self._waiting += 1
+        try:
+            outcome = await self._recognise(Utterance(pcm, language, keywords))
+        finally:
+            self._waiting -= 1
         if isinstance(outcome, TranscriptionError):
             raise outcome
         return outcome
@@ -101,7 +110,9 @@ class RemoteTranscriber:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
-    async def transcribe(self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = ()) -> Transcript:
+    async def transcribe(
+        self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
+    ) -> Transcript:
         method, expected = self._handle.transcribe, tuple(keywords)
-        transcript: Transcript = await ask(method, pcm, language, expected, failure=TranscriptionError)
+        transcript: Transcript = await ask(method, pcm, language, expected, tentative, failure=TranscriptionError)
         return transcript

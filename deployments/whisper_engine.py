@@ -43,8 +43,8 @@ TOKENS_PER_SECOND = 10
 SPARE_TOKENS = 16
 
 DEFAULT_COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
-# Utterances that are best decoded together (benchmarks/whisper_batches.py): a CPU core gains up to 1.3x with 4, and with
-# 8 it loses. A GPU gets all that a replica lets in. Those of the bundled model hardly ever share a window.
+# Utterances that are best decoded together (benchmarks/whisper_batches.py): a CPU core gains 1.2 to 1.4x with 4 and, of
+# short ones, loses with 8. A GPU gets all that a replica lets in. Those of the bundled one hardly ever share a window.
 BATCH_SIZES = {"cpu": 4, "cuda": 16}
 BUNDLED_BATCH_SIZE = 1
 # A GPU encodes a longer window in hardly more time, so there utterances of unlike lengths get one window, and share it.
@@ -86,6 +86,7 @@ class WhisperEngine:
         compute_type = compute_type or DEFAULT_COMPUTE_TYPES.get(device, "default")
         self._bundled = weights.bundled
         self._step = WINDOW_STEPS.get(device, 2)
+        self.is_quick = weights.bundled or device == "cuda"
         self.batch_size = BUNDLED_BATCH_SIZE if weights.bundled else BATCH_SIZES.get(device, 1)
         try:
             self._model = WhisperModel(
@@ -94,7 +95,7 @@ class WhisperEngine:
             self._languages = _trained_languages(self._model, weights)
             self._mels = len(self._model.feature_extractor.mel_filters)
             self._warm_up()
-        except Exception as e:  # noqa: BLE001 - tokenizers raises just this for a file it cannot read
+        except Exception as e:  # tokenizers raises just this for a file it cannot read
             raise ConfigurationError(_why_not(weights, device, compute_type, e)) from e
 
     def _warm_up(self) -> None:

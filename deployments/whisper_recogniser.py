@@ -54,6 +54,11 @@ class Recogniser:
         return self._engine.transcribe(utterances)
 
     @property
+    def is_quick(self) -> bool:
+        """Whether an utterance more costs next to nothing."""
+        return self._engine.is_quick
+
+    @property
     def batch_size(self) -> int:
         """How many utterances the engine in place is best given at once."""
         return self._engine.batch_size

@@ -165,7 +165,7 @@ class Answering:
         one, no tool is used on them at all. Returns the answer's metrics."""
         prepared = self.reply
         if prepared and prepared.question is not None and same_words(prepared.question, text):
-            prepared.metrics.transcript = metrics.transcript
+            prepared.metrics.heard(metrics)
             return prepared.metrics
         self._identity.heard(language)
         reply = self._next_reply(metrics)

@@ -30,6 +30,10 @@ class TurnMetrics(msgspec.Struct):
     first_speech: float | None = None
     first_audio: float | None = None
 
+    def heard(self, other: "TurnMetrics") -> None:
+        """The caller's side of the turn is another's: the answer was begun before."""
+        self.caller_stopped, self.transcript, self.decided = other.caller_stopped, other.transcript, other.decided
+
     def user_turn(self) -> dict[str, float]:
         return _known({"convai_asr_trailing_service_latency": _span(self.caller_stopped, self.transcript)})
 

@@ -81,6 +81,21 @@ def test_who_only_coughs_gets_the_answer_that_was_begun() -> None:
     assert not [entry for entry in call.log("discarded") if entry["stage"] == "llm"]
 
 
+@pytest.mark.parametrize("recogniser_s", [0.05, 0.4])
+def test_the_latencies_of_an_answer_that_was_kept_are_all_there(recogniser_s: float) -> None:
+    """The second time its words come before the turn is decided, or after."""
+    call = Call()
+    call.silence(1)
+    call.says("quero um café")
+    call.silence(0.24)
+    call.recogniser_s = recogniser_s
+    call.says("", seconds=0.2)
+    call.silence(3)
+    metrics = call.log("agent_turn")[0]["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["convai_ttf_audio_since_silence"] == pytest.approx(0.26 + max(0.0, recogniser_s - 0.2), abs=0.05)
+
+
 def test_what_is_thrown_away_is_counted() -> None:
     call = pause("quero um café", "com leite")
     assert [entry["stage"] for entry in call.log("discarded")] == ["stt", "llm"]

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.whisper import LocalWhisper, RemoteTranscriber
 from deployments.whisper_engine import Utterance, WhisperEngine
+from deployments.whisper_recogniser import Recogniser
 from deployments.whisper_weights import find_weights
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
@@ -65,8 +67,8 @@ def test_keywords_travel_with_their_utterance(monkeypatch: pytest.MonkeyPatch, h
 def test_batches_grow_when_a_model_comes_that_they_suit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted_whisper.write(tmp_path / "model", ["sim"])
     with hub_of({path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}) as hub:
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        from_there = partial(Recogniser, cache=tmp_path / "cache", endpoint=hub.url)
+        monkeypatch.setattr("deployments.whisper.Recogniser", from_there)
         whisper = LocalWhisper.func_or_class(model=NAME)
         assert whisper._recognise._get_max_batch_size() == 1
         await_improvement()

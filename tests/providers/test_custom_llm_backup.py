@@ -220,3 +220,16 @@ def test_closing_the_answer_hangs_up_and_leaves_nothing(fake: FakeGroq) -> None:
 
     fake.fault = Fault.STALL
     assert asyncio.run(hang_up())
+
+
+def test_the_last_model_may_take_its_time(fake: FakeGroq) -> None:
+    """The one before it is left after WITHIN_S."""
+    fake.behaviours = {"big": STALLED, "small": Behaviour(delay_s=3 * WITHIN_S)}
+    text, [fallback] = ask(models(fake), request(fake))
+    assert (text, fallback.instead) == ("You said hello", "small")
+
+
+def test_unless_the_agent_says_how_long(fake: FakeGroq) -> None:
+    fake.behaviours = {"big": Behaviour(delay_s=2.5)}
+    with pytest.raises(LanguageModelError, match="within 2 s"):
+        ask(models(fake, backup=False), request(fake, cascade_timeout_seconds=2.0))
