@@ -1,6 +1,6 @@
 # What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
 .DEFAULT_GOAL := help
-.PHONY: help run talk test check setup chromium lock
+.PHONY: help run talk test check faults setup chromium lock
 
 # python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -21,6 +21,7 @@ help:
 	@echo 'make talk WAV=file.wav   speak a WAV to the running server; print and keep what it answers'
 	@echo 'make test                all tests'
 	@echo 'make check               style, types, import rules'
+	@echo 'make faults              what callers hear when providers fail, measured anew: docs/faults.md'
 	@echo 'make lock                choose the versions in requirements.lock anew'
 
 run: setup
@@ -38,6 +39,9 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+faults: setup
+	@$(BIN)/python -m tests.faults
 
 setup: $(INSTALLED)
 

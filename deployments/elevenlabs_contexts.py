@@ -130,7 +130,7 @@ class ContextSocket:
         try:
             while True:
                 self._take(decode_reply(await self._connection.recv()))
-        except (ConnectionClosed, msgspec.MsgspecError) as e:
+        except (ConnectionClosed, msgspec.MsgspecError, RecursionError) as e:
             self.end(e)
 
     def _take(self, reply: Reply) -> None:

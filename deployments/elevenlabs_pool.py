@@ -23,6 +23,8 @@ SURPLUS_S = 30.0
 """One of several that nobody has needed for so long is closed."""
 WANTED_S = 600.0
 """A voice keeps a socket open for so long after it was used or warmed."""
+MOST_WANTED = 20
+"""Voices at once: callers may be permitted to name any, and none of them must keep a thousand sockets open."""
 RETRY_S = 10.0
 """Between attempts that no clause waits for, when the last one failed."""
 
@@ -70,12 +72,14 @@ class ContextPool:
     def _shelf(self, opening: Opening) -> "_Shelf":
         """It is wanted from now on: before it has anything that could be tidied away."""
         url = self._account.socket_url(self.name, opening)
-        if url not in self._shelves:
-            self._shelves[url] = _Shelf(self._account, url, self._generations, self._closings)
+        shelf = self._shelves.pop(url, None) or _Shelf(self._account, url, self._generations, self._closings)
+        self._shelves[url] = shelf  # the last one: what was wanted longest ago comes first
+        shelf.want()
+        for other in [*self._shelves.values()][:-MOST_WANTED]:
+            other.let_go()
         if self._tending is None or self._tending.done():
             self._tending = asyncio.create_task(self._tend())
-        self._shelves[url].want()
-        return self._shelves[url]
+        return shelf
 
     async def _tend(self) -> None:
         while self._shelves:
@@ -105,6 +109,10 @@ class _Shelf:
 
     def want(self) -> None:
         self._wanted_until = self._clock() + WANTED_S
+
+    def let_go(self) -> None:
+        """It is closed when nothing is spoken there any more."""
+        self._wanted_until = 0.0
 
     def prepare(self) -> None:
         """See that the next clause finds a socket with room to spare."""

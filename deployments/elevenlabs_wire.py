@@ -187,5 +187,5 @@ def translated() -> Iterator[None]:
         raise SpeechError("ElevenLabs closed the connection before the end") from e
     except (OSError, WebSocketException, httpx.TransportError) as e:
         raise SpeechError(f"ElevenLabs cannot be reached: {type(e).__name__}") from e
-    except msgspec.MsgspecError as e:
+    except (msgspec.MsgspecError, RecursionError) as e:  # what is nested too deep is the latter
         raise SpeechError("ElevenLabs sent what is not a message of its protocol") from e

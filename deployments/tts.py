@@ -68,10 +68,10 @@ class TtsProxy:
         names = engines or default_engines(os.environ)
         if unknown := [name for name in names if name not in ENGINES]:
             raise ConfigurationError(f"there is no voice engine {unknown[0]!r}; use some of {', '.join(ENGINES)}")
-        states = BreakerStates()
-        made = {name: ENGINES[name](os.environ, states) for name in names}
+        self._states = BreakerStates()
+        made = {name: ENGINES[name](os.environ, self._states) for name in names}
         self._elevenlabs = next((engine for engine in made.values() if isinstance(engine, ElevenLabsVoice)), None)
-        self._voices = VoiceChain(list(made.items()), states)
+        self._voices = VoiceChain(list(made.items()), self._states)
         self._sockets = SocketPools()
         self._configured = False
 
@@ -91,7 +91,8 @@ class TtsProxy:
             self._elevenlabs.generations = limits.generations
 
     def check_health(self) -> None:
-        """Serve asks every few seconds, which is when the gauge is told. (A replica that answers is well.)"""
+        """Serve asks every few seconds, which is when the gauges are told. (A replica that answers is well.)"""
+        self._states.tell()
         if self._elevenlabs:
             self._sockets("elevenlabs", self._elevenlabs.sockets)
 

@@ -166,7 +166,6 @@ def _model(agent: Agent) -> Iterator[str]:
     if prompt.custom_llm and not _is_address(prompt.custom_llm.url):
         yield "conversation_config.agent.prompt.custom_llm.url: is no address"
 
-
     backup = prompt.backup_llm_config
     if (backup.preference == "override") != bool(backup.order):
         yield "conversation_config.agent.prompt.backup_llm_config: preference override and order belong together"

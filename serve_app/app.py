@@ -91,6 +91,7 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
                 closing.push_async_callback(transcriber.aclose)
             closing.push_async_callback(webhooks.aclose)
             closing.callback(asyncio.create_task(LoopLag().watch()).cancel)
+            closing.callback(asyncio.create_task(states.watch()).cancel)
             closing.callback(asyncio.create_task(speaker.prepare()).cancel)
             yield
 

@@ -10,6 +10,11 @@ TOOL_PATIENCE_S = 2.0
 STILL_BUSY_S = 8.0
 """And until it says so again."""
 
+FLUSH_AFTER_S = 0.8
+"""Words that are there but make no clause yet are spoken sooner: they still have to become sound."""
+DECISION_S = 0.250
+"""From the caller's last word to the decision that the turn is over, at the soonest. Whatever takes longer, the words
+above all, is part of the wait."""
 GRACE_S = 0.4
 """A model that was only just asked (again, after a tool) may be about to speak."""
 MOST_FILLERS = 2
@@ -24,6 +29,7 @@ def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> flo
     if not reply.taken or reply.complete or not reply.idle:
         return _NEVER
     quiet_from = max(reply.filled_at, reply.playback.plays_until)
+    waits_from = max(quiet_from, _waits_from(reply))
     if reply.pending:
         silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
         patience = STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S
@@ -31,12 +37,18 @@ def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> flo
     if not reply.thinking:
         return _NEVER
     if soft.timeout_seconds <= 0:
-        return max(max(quiet_from, reply.taken_at) + HOLD_AFTER_S, reply.asked_at + GRACE_S)
+        patience = FLUSH_AFTER_S if reply.unspoken else HOLD_AFTER_S
+        return max(waits_from + patience, reply.asked_at + GRACE_S)
     enough = reply.soft_fillers >= soft.max_soft_timeouts_per_generation
     too_early = soft.disable_until_first_user_message and not user_has_spoken
     if enough or too_early or not reply.untouched:
         return _NEVER
     return max(quiet_from, reply.asked_at, reply.taken_at) + soft.timeout_seconds
+
+
+def _waits_from(reply: Reply) -> float:
+    stopped = reply.metrics.caller_stopped
+    return reply.taken_at if stopped is None else min(reply.taken_at, stopped + DECISION_S)
 
 
 def enough_fillers(reply: Reply, soft: SoftTimeout) -> bool:

@@ -10,6 +10,8 @@ from serve_app.ports import ConversationLog, LogEvent
 
 BUCKETS_MS = [1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]
 LAG_EVERY_S = 0.05
+TELL_EVERY_S = 5.0
+"""Ray passes on every 10 s what it was told meanwhile, and forgets a gauge that it has not been told of for 20 s."""
 
 
 class FrameWaits:
@@ -46,9 +48,10 @@ class LoopLag:
 
 
 class BreakerStates:
-    """Which providers are left alone: a Breaker's `on_change`."""
+    """Which providers are left alone: a Breaker's `on_change`. What does not change must be told again and again."""
 
     def __init__(self) -> None:
+        self._states: dict[str, State] = {}
         self._gauge = Gauge(
             "hello_breaker_state",
             description="0: the provider is used; 1: it is being tried; 2: it failed, and is left alone.",
@@ -56,7 +59,19 @@ class BreakerStates:
         )
 
     def __call__(self, name: str, state: State) -> None:
+        self._states[name] = state
         self._gauge.set(state.value, tags={"provider": name})
+
+    def tell(self) -> None:
+        """Every state once more."""
+        for name, state in self._states.items():
+            self(name, state)
+
+    async def watch(self) -> None:
+        """Tell for ever."""
+        while True:
+            self.tell()
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 class SocketPools:

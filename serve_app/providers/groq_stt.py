@@ -123,7 +123,7 @@ class GroqTranscriber:
             raise TranscriptionError(f"Groq answered {refusal(e.status_code)}") from e
         except groq.APIConnectionError as e:
             raise TranscriptionError("no connection to Groq; check GROQ_BASE_URL and the network") from e
-        except (groq.GroqError, msgspec.MsgspecError) as e:
+        except (groq.GroqError, msgspec.MsgspecError, RecursionError) as e:  # of a body too deep
             raise TranscriptionError("Groq answered with something that is not a transcription") from e
 
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
@@ -29,18 +29,24 @@ Hearing: TypeAlias = Callable[[Transcriber], Coroutine[Any, Any, Transcript]]
 """One utterance, for anybody to recognise."""
 
 
+class Primary(Transcriber, Protocol):
+    async def aclose(self) -> None:
+        """Close its connections."""
+        ...
+
+
 class HedgedTranscriber:
     """Asks `primary`; when it is later than `percentile` (0..1) of its answers are, `local` too. The first good answer
     counts: any of the primary's, or words that the local one is sure of. What else the local one says is used when the
     primary fails, however sure it is, and asked for at once.
 
-    `breaker` is the primary's, and has its name. Half open, both are asked at once: a probe makes no caller wait. A
-    primary that came second is heard out, which costs nothing more, so that its breaker and the percentile learn
-    whether it was late or dead: how long that takes is its own budget.
+    `breaker` is the primary's, and has its name. Half open, the local one is asked as soon as ever: a probe makes no
+    caller wait for long. A primary that came second is heard out, which costs nothing more, so that its breaker and
+    the percentile learn whether it was late or dead: how long that takes is its own budget.
     """
 
     def __init__(
-        self, primary: Transcriber, local: Transcriber, breaker: Breaker, *, percentile: float = PERCENTILE
+        self, primary: Primary, local: Transcriber, breaker: Breaker, *, percentile: float = PERCENTILE
     ) -> None:
         self.percentile = percentile
         self._primary = primary
@@ -86,16 +92,17 @@ class HedgedTranscriber:
     def delay_s(self) -> float:
         """How long the primary is waited for alone."""
         if self._breaker.state is State.HALF_OPEN:
-            return 0.0
+            return SHORTEST_DELAY_S
         if len(self._latencies) < FEWEST:
             return FIRST_DELAY_S
         rank = max(1, math.ceil(self.percentile * len(self._latencies)))  # the nearest-rank percentile
         return min(max(sorted(self._latencies)[rank - 1], SHORTEST_DELAY_S), LONGEST_DELAY_S)
 
     async def aclose(self) -> None:
-        """Stop what is still being heard out."""
+        """Stop what is still being heard out, and close the primary."""
         for task in list(self._asked):
             await _stop(task)
+        await self._primary.aclose()
 
     def _ask_primary(self, hearing: Hearing) -> asyncio.Task[Transcript]:
         task = asyncio.create_task(self._by_primary(hearing))

@@ -214,3 +214,18 @@ def test_the_first_audio_is_hardly_later_than_the_providers(server: FakeElevenLa
 
     with_voice(server.url, scenario)
     assert statistics.median(late_s) < 0.1  # 2 ms warm and 7 ms cold on a quiet machine
+
+
+def test_only_so_many_voices_keep_their_sockets(server: FakeElevenLabs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elevenlabs_pool, "MOST_WANTED", 2)
+
+    async def scenario(voice: ElevenLabsVoice) -> None:
+        for name in "abcde":
+            await said(voice, voice_id=name)
+        await until(lambda: voice.sockets == 2)
+        await said(voice, voice_id="e")
+        assert len(server.received) == 5, "those used last"
+        await said(voice, voice_id="a")
+        await until(lambda: voice.sockets == 2)
+
+    with_voice(server.url, scenario)

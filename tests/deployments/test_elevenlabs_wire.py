@@ -61,7 +61,16 @@ def test_an_error_is_told_by_name_and_code_and_never_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["{not json", "[]", '{"audio": 1}', '{"audio": "*"}', "\ud800".encode("utf-8", "surrogatepass")]
+    "message",
+    [
+        "{not json",
+        "[]",
+        '{"audio": 1}',
+        '{"audio": "*"}',
+        "\ud800".encode("utf-8", "surrogatepass"),
+        '{"message": %s}' % ("[" * 10_000 + "]" * 10_000),
+    ],
+    ids=lambda message: message[:20],
 )
 def test_what_is_no_message_is_a_speech_error(message: str | bytes) -> None:
     with pytest.raises(SpeechError, match="not a message"), translated():

@@ -255,7 +255,8 @@ class FakeGroq:
         if fault is Fault.STALL_MIDWAY:
             await self._until_disconnect(request)
         if fault is Fault.RESET:
-            _reset(self._connections[_client_port(request)])
+            if connection := self._connections.get(_client_port(request)):  # else the client is gone already
+                _reset(connection)
         raise ConnectionAbortedError  # the server closes the connection without the end of the body
 
     async def _until_disconnect(self, request: Request) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +20,20 @@ LUMP = RATE // 10  # samples: what the microphone sends at once
 ROOM_NOISE = 8.0  # standard deviation of the samples, about -72 dB of full scale
 AUDIBLE = 100.0  # RMS of a window, -50 dB of full scale
 WINDOW = RATE // 100
-PATIENCE_S = 20.0
+PATIENCE_S, LOOK_EVERY_S = 20.0, 0.01
 _SENTENCES = re.compile(r"\s+|(?<=[.!?])(?=\w)")  # a voice may time the space between them, or not
+CUT_OFF = "… "
+"""Stands in the text where the agent's voice was."""
 BREATH_S = 0.3
 """Between the agent's last word and the caller's next."""
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Look now and then, up to PATIENCE_S."""
+    for _ in range(round(PATIENCE_S / LOOK_EVERY_S)):
+        if happened():
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 class Heard(NamedTuple):
@@ -85,35 +96,21 @@ class Line:
     def lives(self) -> bool:
         return self.closed is None and not self._running.done()
 
-    @property
-    def conversation_id(self) -> str:
-        return self._session.id
-
     async def turn(self, phrase: str) -> Turn:
         """Say this, and listen until the agent has finished."""
         known = len(self._log.events)
         await asyncio.sleep(BREATH_S)
         begun = self._clock()
         self._to_say, self._stopped = _voiced(phrase), float("inf")
-        while self.lives and not self._answered(begun) and self._clock() < begun + PATIENCE_S:
-            await asyncio.sleep(0.02)
-        events = [e for e in self._log.events[known:] if e.conversation_id == self.conversation_id]
-        return self._told(begun, events)
+        await until(lambda: not self.lives or self._answered(begun))
+        events = [e for e in self._log.events[known:] if e.conversation_id == self._session.id]
+        return Turn(*measured([each for each in self.heard if each.at > begun], self._stopped), events)
 
     def _answered(self, begun: float) -> bool:
         """The agent has spoken, and everything of it was heard."""
         now = self._clock()
         spoken = self._stopped < now and any(heard.at > begun for heard in self.heard)
         return spoken and self.plays_until < now and self._session._conversation.answering.reply is None
-
-    def _told(self, begun: float, events: list[LogEvent]) -> Turn:
-        heard = [each for each in self.heard if each.at > begun]
-        audible = np.array([moment for each in heard for moment in _audible(each)])
-        if not len(audible):
-            return Turn("", float("inf"), float("inf"), events)
-        silences = np.diff(audible, prepend=self._stopped - WINDOW / RATE) - WINDOW / RATE
-        text = _SENTENCES.sub(" ", "".join(each.text for each in heard)).strip()
-        return Turn(text, float(audible[0] - self._stopped), float(silences.max()), events)
 
     # ---- the microphone
 
@@ -138,6 +135,8 @@ class Line:
                 self._play(message["audio_event"])
             case "interruption":
                 self._flush()
+            case "agent_response_correction":
+                self.heard.append(Heard(self.plays_until, np.empty(0, np.int16), CUT_OFF))
             case "ping":
                 pong = {"type": "pong", "event_id": message["ping_event"]["event_id"]}
                 self._session.receive(json.dumps(pong))
@@ -156,6 +155,16 @@ class Line:
         now = self._clock()
         self.heard = [each for each in self.heard if each.at <= now]
         self.plays_until = min(self.plays_until, now)
+
+
+def measured(heard: Sequence[Heard], stopped: float) -> tuple[str, float, float]:
+    """`text`, `first_s` and `silence_s` of a Turn in which the caller stopped at that moment."""
+    audible = np.array([moment for each in heard for moment in _audible(each)])
+    if not len(audible):
+        return "", float("inf"), float("inf")
+    silences = np.diff(audible, prepend=stopped - WINDOW / RATE) - WINDOW / RATE
+    text = _SENTENCES.sub(" ", "".join(each.text for each in heard)).strip()
+    return text, float(audible[0] - stopped), float(silences.max())
 
 
 def _voiced(phrase: str) -> Samples:

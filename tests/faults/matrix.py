@@ -4,18 +4,19 @@ A cell is a call of three turns: one with everything well, one with the fault, o
 """
 
 import asyncio
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
 from serve_app.conversation.lines import all_lines
 from tests.fakes import elevenlabs_server, groq_server
-from tests.faults.line import Line, Turn
+from tests.faults.line import CUT_OFF, Line, Turn
 from tests.faults.rig import Rig
 
 LONGEST_SILENCE_S = 2.0
-CALLS_AT_ONCE = 8
-FIRST, FAULTY, NEXT = "i want to pay my bill", "i forgot my password", "i want to speak with a person"
+CALLS_AT_ONCE = 10
+FIRST, FAULTY, NEXT = "yes please", "i forgot my password", "how are you"
 
 
 class Stage(Enum):
@@ -57,7 +58,7 @@ CELLS = [Cell(stage, trouble, there) for stage in Stage for trouble in Trouble f
 
 class Outcome(NamedTuple):
     """Of a cell. `prepared`: our own lines in what was heard of the faulty turn that no voice was asked for in it.
-    `asked_again`: the healed provider was asked in the next turn."""
+    `asked_again`: the healed provider was asked in the next turn. `alone`: it is the second attempt."""
 
     cell: Cell
     faulty: Turn
@@ -65,6 +66,7 @@ class Outcome(NamedTuple):
     prepared: list[str]
     asked_again: bool
     lives: bool
+    alone: bool = False
 
     @property
     def records(self) -> list[str]:
@@ -74,8 +76,11 @@ class Outcome(NamedTuple):
 
     @property
     def is_recorded_as_heard(self) -> bool:
-        """Letter by letter: of a word that was begun too."""
-        return all(_letters(turn.text) == _letters(turn.said) for turn in (self.faulty, self.following))
+        """Word by word. One in which the voice was cut off may count as heard, or not."""
+        return all(
+            _letters(turn.said) in (_letters(turn.text), _letters(re.sub(rf"\S*{CUT_OFF}", "", turn.text)))
+            for turn in (self.faulty, self.following)
+        )
 
     @property
     def uses_it_again(self) -> bool:
@@ -107,7 +112,7 @@ async def outcomes(cells: Iterable[Cell] = CELLS) -> list[Outcome]:
             return await outcome(cell)
 
     first = await asyncio.gather(*map(one, cells))
-    return [await outcome(each.cell) if each.broken_rules else each for each in first]
+    return [(await outcome(each.cell))._replace(alone=True) if each.broken_rules else each for each in first]
 
 
 async def outcome(cell: Cell) -> Outcome:

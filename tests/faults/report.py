@@ -14,17 +14,29 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 INTRODUCTION = f"""\
 # When a provider fails
 
-What a caller hears then, measured: `python -m tests.faults` makes this page, and fails if a rule below is broken. `tests/faults/test_fault_matrix.py` holds the same calls to the same rules.
+What a caller hears then, measured: `python -m tests.faults` makes this page, and fails if a rule below is broken. \
+`tests/faults/test_fault_matrix.py` holds the same calls to the same rules.
 
-Each row is a call of three turns, in real time, over real sockets, with everything but Ray between them: one turn with everything well, one with the fault, one after the provider has healed. The providers are simulators of their wire protocols on ports of their own. Well, they take {STT_S * 1000:.0f} ms for an utterance, {LLM_S * 1000:.0f} ms for a first token and {TTS_S * 1000:.0f} ms for a first sound, and the caller hears the agent about 0.5 s after their last word.
+Each row is a call of three turns, in real time, over real sockets, with everything but Ray between them: one turn \
+with everything well, one with the fault, one after the provider has healed. The providers are simulators of their \
+wire protocols on ports of their own. Well, they take {STT_S * 1000:.0f} ms for an utterance, {LLM_S * 1000:.0f} ms \
+for a first token and {TTS_S * 1000:.0f} ms for a first sound, and the caller hears the agent about 0.5 s after \
+their last word.
 
-*Refused connection*: nobody listens at the port any more, and every open connection is broken off. *Socket dies midway*: half of the answer, then a TCP reset. *Malformed*: an answer that is none of the protocol's.
+*Refused connection*: nobody listens at the port any more, and every open connection is broken off. *Socket dies \
+midway*: half of the answer, then a TCP reset. *Malformed*: an answer that is none of the protocol's.
 
-The fallbacks: Groq's Whisper has the local one, the language model a second one at another address, ElevenLabs the local voice. Without: the local Whisper's process is killed when the fault begins, there is no second model, no local voice. What was prepared at the start then still speaks.
+The fallbacks: Groq's Whisper has the local one, the language model a second one at another address, ElevenLabs the \
+local voice. Without: the local Whisper's process is killed when the fault begins, there is no second model, no \
+local voice. What was prepared at the start then still speaks.
 
-The rules: something is heard; no silence, from the caller's last sound to the agent's last, is longer than {LONGEST_SILENCE_S:.0f} s; no turn ends without a word; what happened, and what was heard of the agent, stands in the conversation's record; the call goes on; the next turn uses the healed provider, and no fallback.
+The rules: something is heard; no silence, from the caller's last sound to the agent's last, is longer than \
+{LONGEST_SILENCE_S:.0f} s; no turn ends without a word; what happened, and what was heard of the agent, stands in \
+the conversation's record; the call goes on; the next turn uses the healed provider, and no fallback.
 
-*Heard*: what sounded, by the voice's own timing; in italics what came from audio prepared at the start. *First*: from the caller's last sound to the agent's first. *Silence*: the longest until the agent had finished. Both in ms, rounded.
+*Heard*: what sounded, by the voice's own timing; in italics what came from audio prepared at the start. *First*: \
+from the caller's last sound to the agent's first. *Silence*: the longest until the agent had finished. Both in ms, \
+rounded.
 """
 
 HEAD = """\
@@ -46,7 +58,9 @@ def main() -> int:
 
 def document(found: Sequence[Outcome]) -> str:
     sections = (_section(stage, [each for each in found if each.cell.stage is stage]) for stage in Stage)
-    return "\n".join([INTRODUCTION, *sections])
+    again = ", ".join(str(each.cell) for each in found if each.alone)
+    note = f"\nRun a second time, by themselves, since they broke a rule beside others: {again}.\n" if again else ""
+    return "\n".join([INTRODUCTION, *sections]) + note
 
 
 def _section(stage: Stage, found: Sequence[Outcome]) -> str:

@@ -4,7 +4,6 @@ Time is real, and so are the sockets: each provider is a server of its own on a 
 """
 
 import asyncio
-import inspect
 import itertools
 import threading
 from collections.abc import Sequence
@@ -27,13 +26,13 @@ from serve_app.providers.prepared_speaker import PreparedSpeaker
 from serve_app.providers.webhook import HttpWebhooks
 from serve_app.session import Parts, Session
 from serve_app.settings import Settings
+from tests.fakes.elevenlabs_server import FakeElevenLabs
+from tests.fakes.groq_server import Behaviour, FakeGroq
+from tests.fakes.ports import MemoryLog
 from tests.faults.handles import Handle
 from tests.faults.line import Line
 from tests.faults.voice_replica import VoiceReplica
 from tests.faults.whisper_replica import WhisperReplica
-from tests.fakes.elevenlabs_server import FakeElevenLabs
-from tests.fakes.groq_server import Behaviour, FakeGroq
-from tests.fakes.ports import MemoryLog
 
 STT_S, LLM_S, TTS_S = 0.120, 0.150, 0.150
 """What the providers take when they are well: an utterance, a first token, a first sound."""
@@ -105,11 +104,10 @@ class Rig:
         """As `app.compose` and `TtsProxy` do it."""
         environ = self._environ()
         settings = Settings.from_environment(environ)
-        self.proxy = VoiceReplica([*default_engines(environ)][: 2 if self._local_voice else 1], environ, self._changed)
+        voices = [name for name in default_engines(environ) if name != "espeak" or self._local_voice]
+        self.proxy = VoiceReplica(voices, environ, self._changed)
         closing.push_async_callback(self.proxy.aclose)
         local = RemoteTranscriber(Handle(self.whisper))  # type: ignore[arg-type]
-        if "tentative" not in inspect.signature(local.transcribe).parameters:
-            local = _Untold(local)
         transcriber = choose_transcriber(settings, local, self._changed)
         assert isinstance(transcriber, HedgedTranscriber)
         closing.push_async_callback(transcriber.aclose)
@@ -161,14 +159,6 @@ class Rig:
             await asyncio.sleep(PROBE_AFTER_S)
 
 
-class _Untold:
-    def __init__(self, transcriber):
-        self._t = transcriber
-
-    async def transcribe(self, pcm, *, language, keywords=(), tentative=False):
-        return await self._t.transcribe(pcm, language=language, keywords=keywords)
-
-
 class _Vad:
     """As the deployment: it may block."""
 
@@ -192,12 +182,12 @@ def hear(pcm: bytes) -> str:
 
 
 ANSWERS = {
-    "i want to pay my bill": "Of course.",
+    "yes please": "Of course.",
     "how are you": "Fine, thank you.",
     "i forgot my password": "You can choose a new one on our page. I will send you the address.",
-    "i want to speak with a person": "I will call somebody.",
+    "i want to talk to an agent": "I will see who is there. It will take a minute. Please stay on the line. Thank you.",
 }
-OTHER = "All right. I have made a note of it."
+OTHER = "All right. It is done."
 
 
 def answer(messages: Sequence[Message]) -> str:

@@ -4,9 +4,12 @@ import asyncio
 import gc
 import os
 import random
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import NamedTuple
 
+from tests.fakes.elevenlabs_server import Fault
 from tests.fakes.groq_server import Behaviour
 from tests.faults.flaky_elevenlabs import FlakyElevenLabs
 from tests.faults.line import Turn
@@ -22,7 +25,7 @@ APART_S = 0.35
 OUTAGE_EVERY_S, OUTAGE_S = 8.0, 1.0
 """A provider at a time is gone wholly: nobody listens at its port, and what was open is broken off."""
 
-PHRASES = ("yes please", "how are you", "i want to pay my bill", "please speak slowly", "i want to talk to an agent")
+PHRASES = ("yes please", "how are you", "i want to pay my bill", "no thank you", "please speak slowly")
 
 
 class Open(NamedTuple):
@@ -51,6 +54,11 @@ class Soaked(NamedTuple):
     @property
     def unanswered(self) -> list[Turn]:
         return [turn for turn in self.turns if not turn.text]
+
+    @property
+    def silences(self) -> list[float]:
+        """The longest of each turn, the shortest first."""
+        return sorted(turn.silence_s for turn in self.turns)
 
     def count(self, kind: str) -> int:
         return sum(len(turn.of(kind)) for turn in self.turns)
@@ -95,10 +103,15 @@ async def _call(rig: Rig, number: int, count: int) -> tuple[list[Turn], bool]:
 
 async def _outages(rig: Rig) -> None:
     """Whoever is gone is back in any case when this ends."""
-    for provider in cycle((rig.stt, rig.llm)):
+    begin_and_end: list[tuple[Callable[[], None], Callable[[], None]]] = [
+        (rig.stt.stop, rig.stt.start),
+        (rig.llm.stop, rig.llm.start),
+        (partial(setattr, rig.voice, "fault", Fault.REFUSED), partial(setattr, rig.voice, "fault", None)),
+    ]
+    for begin, end in cycle(begin_and_end):
         await asyncio.sleep(OUTAGE_EVERY_S)
-        await asyncio.to_thread(provider.stop)
+        await asyncio.to_thread(begin)
         try:
             await asyncio.sleep(OUTAGE_S)
         finally:
-            await asyncio.shield(asyncio.to_thread(provider.start))
+            await asyncio.shield(asyncio.to_thread(end))

@@ -30,8 +30,10 @@ class WhisperReplica:
     async def start(self) -> None:
         self._pid = await self._run(os.getpid)
 
-    async def transcribe(self, pcm: bytes, language: str | None, keywords: tuple[str, ...], *_: object) -> Transcript:
-        """As LocalWhisper's."""
+    async def transcribe(
+        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool = False
+    ) -> Transcript:
+        """As LocalWhisper's, which takes whatever comes while its model is this small."""
         outcome = await self._run(_transcribe, Utterance(pcm, language, keywords))
         if isinstance(outcome, TranscriptionError):
             raise outcome

@@ -19,6 +19,10 @@ class Ear:
         self.asked: list[tuple[bytes, str | None, Sequence[str]]] = []
         self.now = self.cancelled = 0
         self.tentative: bool | None = None  # the last one
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
 
     async def transcribe(
         self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False

@@ -3,6 +3,8 @@
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -179,6 +181,22 @@ def test_an_answer_of_another_shape_is_an_error(fake: FakeGroq, broken: dict[str
     fake.transcription = broken
     with pytest.raises(TranscriptionError, match="not a transcription"):
         transcribe(fake.url)
+
+
+def test_a_body_too_deep_to_decode_is_an_error() -> None:
+    class Deep(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b'{"text": "hi", "more": %b}' % (b"[" * 10_000 + b"]" * 10_000)
+            self.rfile.read(int(self.headers["content-length"]))
+            self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Deep) as server:
+        Thread(target=server.handle_request).start()
+        with pytest.raises(TranscriptionError, match="not a transcription"):
+            transcribe(f"http://127.0.0.1:{server.server_port}")
 
 
 def test_an_utterance_that_groq_refuses_is_an_error(fake: FakeGroq) -> None:
