@@ -5,10 +5,11 @@ https://elevenlabs.io/docs/api-reference/text-to-speech
 
 import asyncio
 import logging
+import re
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import msgspec
@@ -68,11 +69,13 @@ class Opening(NamedTuple):
 
 
 class Account:
-    """Where ElevenLabs is, and the key."""
+    """Where ElevenLabs is, and the key. Raises ConfigurationError for what would fail in each request."""
 
     def __init__(self, api_key: str, base_url: str) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"ELEVENLABS_BASE_URL must begin with http:// or https://, not {base_url!r}")
+        if not re.fullmatch("[!-~]+", api_key):
+            raise ConfigurationError("ELEVENLABS_API_KEY has a space, a line break, or something beyond ASCII")
+        if not _is_address(base_url):
+            raise ConfigurationError(f"ELEVENLABS_BASE_URL must be like https://api.elevenlabs.io, not {base_url!r}")
         self.base_url = base_url.rstrip("/")
         self.headers = {"xi-api-key": api_key}
 
@@ -94,6 +97,14 @@ class Account:
             compression=None,  # base64 of audio gains nothing worth its time
             logger=_socket_log,
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of an IPv6 address
+        return False
 
 
 class _Connect(connect):

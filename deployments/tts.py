@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_AUDIO_S = 1.5
 AUDIO_GAP_S = 1.2
-"""Beyond the engines' own budgets: the deployment itself hangs."""
+"""Of all engines together, and of Serve: with what comes later the caller would have borne 2 s of silence."""
 WARM_S = 0.5
 
 # The engines by name, each made from the replica's environment. A new engine is its file and its line here.

@@ -1,10 +1,12 @@
 """What operators set: the environment (secrets and addresses), and the agents' files. Read once, checked at once."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,7 +37,16 @@ def _items(text: str) -> list[str]:
     return items
 
 
+def _sendable(key: SecretStr) -> SecretStr:
+    """It goes into a header. What does not fit there would fail in each request, and not say so."""
+    if not re.fullmatch("[!-~]+", key.get_secret_value()):
+        raise ValueError("it has a space, a line break, or something beyond ASCII")
+    return key
+
+
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+Key = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class ModelAddress(NamedTuple):
@@ -53,17 +64,17 @@ class Settings(BaseModel):
 
     database_url: str = Field(min_length=1)
     agents_dir: Path = AGENTS
-    groq_api_key: SecretStr | None = None
-    groq_base_url: str = GROQ_URL
-    llm_base_url: str | None = None
-    llm_api_key: SecretStr | None = None
+    groq_api_key: Key | None = None
+    groq_base_url: Url = GROQ_URL
+    llm_base_url: Url | None = None
+    llm_api_key: Key | None = None
     llm_model: str = GROQ_CHAT_MODEL
     llm_backup_model: str | None = None
-    llm_backup_base_url: str | None = None
-    llm_backup_api_key: SecretStr | None = None
+    llm_backup_base_url: Url | None = None
+    llm_backup_api_key: Key | None = None
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_items)] = ()
     signing_secret: Secret[Annotated[str, Field(min_length=32)]] | None = None
-    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    public_url: Url | None = None
     cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_items)] = ("*",)
 
     @field_validator("llm_backup_base_url")

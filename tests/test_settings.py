@@ -52,7 +52,7 @@ def test_what_is_missing_is_named(environ: dict[str, str]) -> None:
 
 def test_keys_are_not_shown() -> None:
     names = ("GROQ_API_KEY", "LLM_API_KEY", "LLM_BACKUP_API_KEY", "API_KEYS", "SIGNING_SECRET")
-    settings = Settings.from_environment(DATABASE | dict.fromkeys(names, "hush, hush" * 4))
+    settings = Settings.from_environment(DATABASE | dict.fromkeys(names, "hush,hush" * 4))
     assert "hush" not in f"{settings!r} {settings} {settings.language_model} {settings.backup_model}"
 
 
@@ -157,6 +157,21 @@ def test_a_mistake_in_them_is_named_and_not_shown(name: str, value: str) -> None
     with pytest.raises(ConfigurationError, match=f"^environment variable {name}: ") as mistake:
         Settings.from_environment(DATABASE | {name: value})
     assert SECRET[1:] not in mistake.value.message
+
+
+@pytest.mark.parametrize("name", ["GROQ_API_KEY", "LLM_API_KEY", "LLM_BACKUP_API_KEY"])
+@pytest.mark.parametrize("value", ["gsk_1…", "gsk_1\n", "gsk_1 gsk_2", " "])
+def test_a_key_that_no_header_takes_is_a_mistake(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^environment variable {name}: ") as mistake:
+        Settings.from_environment(DATABASE | {name: value})
+    assert "gsk_1" not in mistake.value.message
+
+
+@pytest.mark.parametrize("name", ["GROQ_BASE_URL", "LLM_BASE_URL", "LLM_BACKUP_BASE_URL"])
+@pytest.mark.parametrize("value", ["groq", "ws://groq", "http://", "http://groq/v1 "])
+def test_an_address_that_is_none_is_a_mistake(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^environment variable {name}: "):
+        Settings.from_environment(DATABASE | {"LLM_BACKUP_MODEL": "b", name: value})
 
 
 def test_agents_are_the_shipped_ones_unless_their_folder_is_named(tmp_path: Path) -> None:

@@ -21,8 +21,16 @@ def test_the_wait_of_audio_is_exported(server: Server) -> None:
             await ws.recv()
 
     asyncio.run(call())
+    until_exported(server, r"^ray_hello_audio_wait_ms_count\{.*\} [1-9]")
+
+
+def test_the_state_of_a_breaker_is_exported_however_long_ago_it_changed(server: Server) -> None:
+    until_exported(server, r'^ray_hello_breaker_state\{.*provider="espeak".*\} 0')
+
+
+def until_exported(server: Server, pattern: str) -> None:
     deadline = time.monotonic() + EXPORTED_WITHIN_S
-    while not re.search(r"^ray_hello_audio_wait_ms_count\{.*\} [1-9]", exposition(server), re.MULTILINE):
+    while not re.search(pattern, exposition(server), re.MULTILINE):
         assert time.monotonic() < deadline
         time.sleep(0.5)
 

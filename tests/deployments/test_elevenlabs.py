@@ -144,9 +144,20 @@ def test_neither_key_nor_text_is_logged(
 def test_configuration() -> None:
     with pytest.raises(ConfigurationError, match="ELEVENLABS_API_KEY"):
         ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": ""})
-    with pytest.raises(ConfigurationError, match="ELEVENLABS_BASE_URL"):
-        ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": KEY, "ELEVENLABS_BASE_URL": "api.elevenlabs.io"})
     assert ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": KEY}).describe() == "ElevenLabs eleven_flash_v2_5"
+
+
+@pytest.mark.parametrize("key", [f"{KEY}…", f"{KEY}\n", f"{KEY} x", " "])
+def test_a_key_that_no_header_takes_is_a_mistake(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="ELEVENLABS_API_KEY") as mistake:
+        ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": key})
+    assert KEY not in mistake.value.message
+
+
+@pytest.mark.parametrize("url", ["api.elevenlabs.io", "ws://a", "http://", "https://[::", "http://a:99999"])
+def test_an_address_that_is_none_is_a_mistake(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="ELEVENLABS_BASE_URL"):
+        ElevenLabsVoice.from_environment({"ELEVENLABS_API_KEY": KEY, "ELEVENLABS_BASE_URL": url})
 
 
 def test_warming_never_raises() -> None:

@@ -1,13 +1,20 @@
 """Counting on the way. Ray's counters take what they are told without a cluster too."""
 
 import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
-from serve_app.observability.metrics import MeteredLog
+from serve_app.conversation.breaker import State
+from serve_app.observability import metrics
+from serve_app.observability.metrics import BreakerStates, MeteredLog
 from serve_app.observability.tallies import TALLIES
 from serve_app.ports import LogEvent
 from tests.fakes.ports import MemoryLog
+from tests.virtual_time import run
+
+RAY_PASSES_ON_EVERY_S = 10.0  # and what was not told meanwhile is not passed on
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +39,35 @@ def test_flushing_flushes(kept: MemoryLog, log: MeteredLog) -> None:
     log.append(LogEvent("conv_1", 0, 0.0, "ended", {}))
     asyncio.run(log.flush())
     assert kept.flushed == len(kept.events)
+
+
+class ToldGauge:
+    """In the place of Ray's, which cannot be read: keeps what it is told, and when."""
+
+    told: list[tuple[float, float, dict[str, str]]]
+
+    def __init__(self, name: str, description: str, tag_keys: Sequence[str]) -> None:
+        ToldGauge.told = []
+
+    def set(self, value: float, tags: dict[str, str]) -> None:
+        self.told.append((asyncio.get_running_loop().time(), value, tags))
+
+
+def test_the_state_of_a_breaker_is_told_for_as_long_as_ray_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "Gauge", ToldGauge)
+
+    async def scenario() -> None:
+        states = BreakerStates()
+        states("groq", State.CLOSED)
+        states("espeak", State.CLOSED)
+        states("groq", State.OPEN)
+        watching = asyncio.create_task(states.watch())
+        await asyncio.sleep(60)
+        watching.cancel()
+
+    run(scenario())
+    for name, state in (("groq", State.OPEN), ("espeak", State.CLOSED)):
+        told = [(at, value) for at, value, tags in ToldGauge.told if tags == {"provider": name}]
+        assert told[-1][1] == state.value
+        times = [*(at for at, _ in told), 60.0]
+        assert max(later - earlier for earlier, later in pairwise(times)) < RAY_PASSES_ON_EVERY_S
