@@ -12,14 +12,14 @@ import msgspec
 from ray import serve
 from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 
-from deployments.budget import in_time
-from deployments.chunks import in_chunks, parsed_format
-from deployments.elevenlabs import ElevenLabsVoice
-from deployments.espeak import EspeakVoice
-from deployments.piper import PiperVoice
-from deployments.progress import Progress
 from deployments.remote import ask, translated
-from deployments.voice_chain import Engine, OnChange, VoiceChain
+from deployments.voices.budget import in_time
+from deployments.voices.chunks import in_chunks, parsed_format
+from deployments.voices.elevenlabs import ElevenLabsVoice
+from deployments.voices.espeak import EspeakVoice
+from deployments.voices.piper import PiperVoice
+from deployments.voices.progress import Progress
+from deployments.voices.voice_chain import Engine, OnChange, VoiceChain
 from serve_app.errors import ConfigurationError, ProviderError, SpeechError
 from serve_app.observability.metrics import BreakerStates, SocketPools
 from serve_app.ports import Fallback, SpeechChunk, Voice

@@ -96,8 +96,9 @@ class TurnJudge(Protocol):
 class LogEvent(msgspec.Struct, frozen=True):
     """One fact about a conversation, in order of `sequence` (0, 1, ... per conversation).
 
-    kinds: started, user_turn, agent_turn, correction, interruption, audio, tool_call, tool_result, feedback, context,
-    error, ended.
+    kinds: started, user_turn, agent_turn, correction, interruption, audio, tool_call, tool_result, transfer, feedback,
+    context, fallback (another provider took over), failure (none was left), none_response (a turn ended without a
+    word), discarded (work begun for nothing), line_quality, error, ended.
     """
 
     conversation_id: str

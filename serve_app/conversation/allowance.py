@@ -28,12 +28,15 @@ class Bucket:
 
     def take(self, now: float, count: float = 1.0) -> bool:
         """So many; False when there are fewer, and then they stay."""
-        self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left < count:
+        if not self.holds(now, count):
             return False
         self._left -= count
         return True
+
+    def holds(self, now: float, count: float = 1.0) -> bool:
+        self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
+        self._at = now
+        return self._left >= count
 
 
 class Allowance:

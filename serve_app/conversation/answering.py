@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Stop, Think, Warm
-from serve_app.conversation.agent import Voice
+from serve_app.conversation.agent import OnFailure, Voice
 from serve_app.conversation.delivery import REPLY_BUDGET_S, Delivery
 from serve_app.conversation.dialogue import Dialogue, Message
 from serve_app.conversation.fallback import Fallback
@@ -56,6 +56,7 @@ class Answering:
         self.reply: Reply | None = None
         self._replies = 0
         self._bad_line = False
+        self._put_through = False  # to another agent, who has not answered yet
 
     # ---- what the session reports
 
@@ -87,7 +88,7 @@ class Answering:
         """The model has finished."""
         if reply := self._current(reply_id):
             reply.thinking = False
-            if len(reply.rounds) >= MOST_ROUNDS:
+            if len(reply.rounds) >= MOST_ROUNDS or reply.toolless:
                 reply.calls = []  # it was offered none
             if not reply.taken:
                 self._out.send(protocol.InternalTentativeAgentResponse(reply.text))
@@ -98,7 +99,7 @@ class Answering:
         """What was said so far stands, and an apology follows."""
         if reply := self._current(reply_id):
             self._out.log_error(error)
-            reply.thinking, reply.calls, reply.broken = False, [], error
+            reply.thinking, reply.calls, reply.broken = False, [], reply.broken or error
             if reply.taken:
                 self._tell_broken(reply, error, now)
         return self.done()
@@ -135,6 +136,9 @@ class Answering:
         """A clause is lost, by every voice there is: with it the rest of the answer."""
         if reply := self._current(reply_id):
             self._out.log_error(error)
+            if reply.held:
+                reply.clause_whole(clause)  # only the time could not be passed: there may be an answer yet
+                return self.done()
             reply.broken = error
             if reply.taken:
                 self._tell_broken(reply, error, now)
@@ -164,13 +168,14 @@ class Answering:
         and stands in no history before it is taken. `note`, for the model alone, says how far to trust the words: with
         one, no tool is used on them at all. Returns the answer's metrics."""
         prepared = self.reply
-        if prepared and prepared.question is not None and same_words(prepared.question, text):
+        fits = prepared and prepared.question is not None and same_words(prepared.question, text)
+        if prepared and fits and (note or not prepared.toolless):  # words that were clear once are clear
             prepared.metrics.heard(metrics)
             return prepared.metrics
         self._identity.heard(language)
         reply = self._next_reply(metrics)
-        reply.question = text
-        self._think(reply, _noted(self.dialogue.messages(and_then=text), note), now, tools=not note)
+        reply.question, reply.toolless = text, bool(note)
+        self._think(reply, _noted(self.dialogue.messages(and_then=text), note), now)
         return metrics
 
     def take_turn(self, now: float) -> None:
@@ -192,9 +197,10 @@ class Answering:
         self._turns.answering()
         self._apologise(self._next_reply(TurnMetrics()), error, now)
 
-    def answer(self, metrics: TurnMetrics, now: float, *, note: str = "") -> None:
+    def answer(self, metrics: TurnMetrics, now: float, *, note: str = "", tools: bool = True) -> None:
         """An answer to the dialogue as it stands; `note` is for the model alone, and for this once."""
         reply = self._next_reply(metrics)
+        reply.toolless = not tools
         self._think(reply, _noted(self.dialogue.messages(), note), now)
         self._turns.answering()
         self._release(reply, now)
@@ -295,9 +301,9 @@ class Answering:
 
     def _release(self, reply: Reply, now: float) -> None:
         """The turn is the agent's: the reply may be heard, and do things."""
-        reply.taken_at, reply.due = now, now + REPLY_BUDGET_S
+        reply.due = now + REPLY_BUDGET_S
         if not reply.taken:
-            reply.taken, reply.writing = True, Writing(reply, self._out)
+            reply.taken, reply.taken_at, reply.writing = True, now, Writing(reply, self._out)
             reply.playback.release()
         elif reply.playback.plays_until > now:  # it has passed the time, and still does
             self._turns.agent_started()
@@ -315,22 +321,23 @@ class Answering:
             self._out.do(Stop(reply.id))
         return reply
 
-    def _think(self, reply: Reply, messages: list[Message], now: float, *, tools: bool = True) -> None:
+    def _think(self, reply: Reply, messages: list[Message], now: float) -> None:
         if reply.metrics.model_asked is None:
             reply.metrics.model_asked = now
         reply.asked(now)
-        tools = tools and len(reply.rounds) < MOST_ROUNDS
+        tools = not reply.toolless and len(reply.rounds) < MOST_ROUNDS
         self._out.do(Think(reply.id, self._identity.request(messages, tools=tools, hurry=self._bad_line)))
 
     def _go_on(self, reply: Reply, now: float) -> None:
         """Whatever comes next: tools, the model again, or the end of the text."""
         if reply.taken and not reply.thinking and reply.calls:
             self._use_tools(reply, now)
-        waits = reply.thinking or reply.complete or reply.calls or reply.held or (reply.pending and not reply.ends)
-        if not waits and reply.using_tools and not reply.last_word:
+        waits = reply.thinking or reply.calls or reply.held or (reply.pending and not reply.ends)
+        goes_on = not (waits or reply.complete or reply.broken)
+        if goes_on and reply.using_tools and not reply.last_word:
             reply.due = now + REPLY_BUDGET_S
             self._think(reply, [*self.dialogue.messages(), *reply.history()], now)
-        elif not waits:
+        elif goes_on:
             self._complete(reply, now)
         self._play(reply, now)
 
@@ -353,7 +360,8 @@ class Answering:
 
     def _follow_identity(self) -> None:
         """A tool may have put another agent in its place."""
-        self._out.do(Warm(self._identity.language, self._voice))
+        if not self._text_only:
+            self._out.do(Warm(self._identity.language, self._voice))
         self.dialogue.prompt = self._identity.prompt
         self._patience.adopt(self._identity.agent.conversation_config.turn)
 
@@ -377,6 +385,7 @@ class Answering:
             self._fail(error, now)
             return
         self.dialogue.agent_said(reply.history())
+        self._put_through = self._put_through and reply.apology
         if reply.writing:
             reply.writing.complete()
         self.reply = None
@@ -444,8 +453,9 @@ class Answering:
         nothing can be heard any more."""
         reply = self.reply
         self.cut_off(now)
-        if reply and (reply.apology or reply.ends):
-            self._out.log("none_response", turn=reply.id)
+        if reply and (reply.last_resort or (reply.ends and not reply.apology)):
+            if not reply.playback.started:
+                self._out.log("none_response", turn=reply.id)
             self._out.do(End(error))
         else:
             self._turns.answering()
@@ -454,11 +464,14 @@ class Answering:
     def _apologise(self, reply: Reply, error: HelloError, now: float) -> None:
         """In this reply, after what it has said: then what the agent has set for such a case."""
         wanted = self._identity.agent.hello.on_failure
+        if wanted.action == "transfer" and self._put_through:
+            wanted = OnFailure()  # agents that fail alike would put the caller through to each other for ever
         self._out.log("failure", action=wanted.action, error_type=error.error_type)
         reply.apology, reply.protected = True, wanted.action != "retry"
         reply.ends = error if wanted.action == "end" else None
         reply.transfers_to = wanted.agent_id if wanted.action == "transfer" else ""
         reply.flush(now)
+        reply.last_resort = reply.idle
         if reply.writing:
             reply.writing.close()
         reply.utter(wanted.message or line(_LINES[wanted.action], reply.language), now)
@@ -467,10 +480,11 @@ class Answering:
 
     def _hand_over(self, agent_id: str, now: float) -> None:
         """The call is the other agent's."""
+        self._put_through = True
         try:
             self._identity.become(agent_id)
         except ToolError as e:
-            self._out.log_error(e)
+            self.fail(e, now)
             return
         self._out.log("transfer", agent_id=agent_id)
         self._follow_identity()

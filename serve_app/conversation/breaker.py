@@ -38,7 +38,7 @@ class Breaker:
         """Whether to ask the provider. Half open, one may: the probe; another if nothing is ever heard of that one."""
         if self.state is State.CLOSED:
             return True
-        if now - self._tried_at < PROBE_AFTER_S:
+        if now < self._tried_at + PROBE_AFTER_S:
             return False
         self._tried_at = now
         self._become(State.HALF_OPEN)
@@ -59,7 +59,7 @@ class Breaker:
     def abandoned(self) -> None:
         """The answer was not needed any more: that says nothing of the provider. A probe may follow at once."""
         if self.state is State.HALF_OPEN:
-            self._tried_at -= PROBE_AFTER_S
+            self._tried_at = float("-inf")
 
     def _become(self, state: State) -> None:
         if state is not self.state:

@@ -349,7 +349,8 @@ class Conversation:
     def _answer_owed(self, now: float) -> None:
         """The caller was heard before, or should have been: an answer comes even without new words."""
         if self.answering.dialogue.awaits_answer:
-            self.answering.answer(TurnMetrics(decided=now), now)
+            note = self._hearing.last_note
+            self.answering.answer(TurnMetrics(decided=now), now, note=note, tools=not note)
         elif not self.answering.dialogue.begun and self._identity.first_message:
             self.answering.say(self._identity.first_message, now)  # a cough had cut it off before its first sound
         else:
@@ -360,7 +361,9 @@ class Conversation:
         self._out.do(StopRecognising())
         self._hearing.went_on()
         reply = self.answering.reply
-        if reply and reply.taken:
+        if reply and reply.playback.plays_until > now:  # what has passed the time so far
+            self.answering.interrupt(now)
+        elif reply and reply.taken:
             self.answering.cut_off(now)
 
     # ---- what the client sends besides

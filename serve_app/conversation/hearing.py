@@ -19,6 +19,7 @@ class Hearing:
     def __init__(self, out: Outgoing) -> None:
         self.transcript: Transcript | None = None
         self.fault: HelloError | None = None
+        self.last_note = ""  # on the words of the turn before
         self._out = out
         self._unclear = 0  # turns in a row whose words were hard to make out
         self._asked = False  # for a recognition whose outcome is not used yet
@@ -27,7 +28,7 @@ class Hearing:
 
     def asked(self) -> None:
         """For a recognition."""
-        self._asked = True
+        self._asked, self.fault = True, None
 
     def recognised(self, transcript: Transcript, speech_s: float) -> bool:
         """Whether there are words in it. `speech_s`: how much speech the voice detector heard."""
@@ -60,6 +61,7 @@ class Hearing:
 
     def taken(self, transcript: Transcript, threshold: float) -> None:
         """The turn is over, and these are its words."""
+        self.last_note = self.note(transcript, threshold)
         self._unclear = self._unclear + 1 if transcript.confidence < threshold else 0
         self.over()
 

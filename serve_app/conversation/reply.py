@@ -38,9 +38,11 @@ class Reply:
         self.metrics = metrics
         self.playback = Playback(AudioFormat.parse(voice.agent_output_audio_format))
         self.question: str | None = None  # the words of the caller's that it answers
+        self.toolless = False  # those words are not to be trusted: no tool is used on them
         self.held = False  # those words are awaited: it only passes the time
         self.broken: HelloError | None = None  # it cannot be given, which is no matter before it is taken
         self.apology = False  # it says that there will be no answer
+        self.last_resort = False  # and nothing else any more
         self.tokens = 0  # that the model gave
         self.characters = 0  # that the voice was asked for
         self.taken = False  # the turn is decided: it may be heard
@@ -62,7 +64,7 @@ class Reply:
         self.fillers = 0  # said to pass the time
         self.filled_at = 0.0  # when the last of them was begun
         self.fillings: set[int] = set()  # where in the answer they end
-        self.soft_fillers = 0  # of them, since the model was asked last
+        self.soft_fillers = 0  # of them, since the model was asked last or gave a word
         self.asked_at = 0.0  # when the model was asked last
         self.busy_since = 0.0  # from when the caller has waited for tools
         self._fresh = True  # the model has said nothing yet, this time
@@ -138,6 +140,7 @@ class Reply:
             self._fresh = not text
         if any(c.isalnum() for c in text):
             self._worded = self._ever_worded = True
+            self.soft_fillers = 0
         self._phrase(self._phrasing.feed(text), now)
 
     def utter(self, text: str, now: float) -> None:

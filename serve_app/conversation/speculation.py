@@ -38,7 +38,10 @@ class Ration:
 
     def take(self, now: float, seconds: float) -> bool:
         """For one request with so much audio; False: not now."""
-        return self._requests.take(now) and self._billed_s.take(now, max(seconds, BILLED_AT_LEAST_S))
+        billed_s = max(seconds, BILLED_AT_LEAST_S)
+        if not self._billed_s.holds(now, billed_s):  # a request that is not made uses none up
+            return False
+        return self._requests.take(now) and self._billed_s.take(now, billed_s)
 
 
 def same_words(one: str, other: str) -> bool:

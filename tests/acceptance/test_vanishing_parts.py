@@ -21,7 +21,7 @@ from tests.acceptance.tap import Tap
 from tests.espeak import render
 
 VOICE = "ServeReplica:hello:TtsProxy"
-LOCAL_VOICE = "deployments.espeak_child"
+LOCAL_VOICE = "deployments.voices.espeak_child"
 RECOGNISER = "ServeReplica:hello:LocalWhisper"
 
 ASKS_FOR_MUCH, SMALL_TALK, GREETING = "help", "hello how are you today", "good morning"

@@ -13,13 +13,13 @@ from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from deployments import tts
-from deployments.elevenlabs import ElevenLabsVoice
 from deployments.tts import ENGINES, RemoteSpeaker, TtsProxy, default_engines
+from deployments.voices.elevenlabs import ElevenLabsVoice
 from serve_app.audio.pcm import AudioFormat, level_db
 from serve_app.errors import ConfigurationError, SpeechError
 from serve_app.ports import Alignment, Fallback, SpeechChunk, Voice
-from tests.deployments.scripted_engine import LETTER_S, VOICE, ScriptedEngine, collect, timed_text
 from tests.deployments.tone_voice import UNSPEAKABLE, ToneVoice
+from tests.deployments.voices.scripted_engine import LETTER_S, VOICE, ScriptedEngine, collect, timed_text
 from tests.fakes.elevenlabs_server import FakeElevenLabs
 
 Items = list[SpeechChunk | Fallback]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from deployments.espeak import EspeakVoice
+from deployments.voices.espeak import EspeakVoice
 from serve_app.audio.pcm import AudioFormat
 from serve_app.ports import Alignment, SpeechChunk, Voice
 from tests.fakes.elevenlabs_faults import WAYS, Fault

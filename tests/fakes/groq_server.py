@@ -254,9 +254,9 @@ class FakeGroq:
         yield body[: len(body) // 2]
         if fault is Fault.STALL_MIDWAY:
             await self._until_disconnect(request)
-        if fault is Fault.RESET:
-            if connection := self._connections.get(_client_port(request)):  # else the client is gone already
-                _reset(connection)
+        connection = self._connections.get(_client_port(request))  # None: the client is gone already
+        if fault is Fault.RESET and connection:
+            _reset(connection)
         raise ConnectionAbortedError  # the server closes the connection without the end of the body
 
     async def _until_disconnect(self, request: Request) -> None:

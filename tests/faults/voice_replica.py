@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from deployments.chunks import in_chunks, parsed_format
-from deployments.elevenlabs import ElevenLabsVoice
-from deployments.espeak import EspeakVoice
 from deployments.tts import ENGINES
-from deployments.voice_chain import OnChange, VoiceChain
+from deployments.voices.chunks import in_chunks, parsed_format
+from deployments.voices.elevenlabs import ElevenLabsVoice
+from deployments.voices.espeak import EspeakVoice
+from deployments.voices.voice_chain import OnChange, VoiceChain
 from serve_app.ports import Fallback, SpeechChunk, Voice
 
 

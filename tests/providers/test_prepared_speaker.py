@@ -4,14 +4,14 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
-from deployments.espeak import EspeakVoice
+from deployments.voices.espeak import EspeakVoice
 from serve_app.audio.pcm import level_db
 from serve_app.conversation.known_clauses import KnownClause
 from serve_app.errors import SpeechError
 from serve_app.ports import Fallback, SpeechChunk, Voice
 from serve_app.providers import prepared_speaker
 from serve_app.providers.prepared_speaker import RETRY_FIRST_S, RETRY_LAST_S, PreparedSpeaker
-from tests.deployments.scripted_engine import FORMAT, VOICE, ScriptedEngine, collect, timed_text
+from tests.deployments.voices.scripted_engine import FORMAT, VOICE, ScriptedEngine, collect, timed_text
 from tests.virtual_time import run
 
 Items = list[SpeechChunk | Fallback]
