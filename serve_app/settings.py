@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from serve_app.errors import ConfigurationError
@@ -84,6 +85,12 @@ class Settings(BaseModel):
             raise ValueError("LLM_BACKUP_MODEL must name the model to ask for there")
         return value
 
+    @model_validator(mode="after")
+    def _backs_something_up(self) -> Self:
+        if self.llm_backup_model and not self.language_model:
+            raise ValueError("LLM_BACKUP_MODEL backs nothing up: set GROQ_API_KEY, LLM_API_KEY or LLM_BASE_URL too")
+        return self
+
     @property
     def language_model(self) -> ModelAddress | None:
         """The server's own. Groq's key goes to Groq alone: another LLM_BASE_URL gets LLM_API_KEY, or none."""
@@ -112,5 +119,5 @@ class Settings(BaseModel):
             return cls.model_validate(known)
         except ValidationError as e:
             first = e.errors(include_input=False)[0]
-            name = str(first["loc"][0]).upper()
-            raise ConfigurationError(f"environment variable {name}: {first['msg']}") from e
+            names = [f"environment variable {name}: " for name in map(str.upper, map(str, first["loc"][:1]))]
+            raise ConfigurationError("".join([*names, first["msg"].removeprefix("Value error, ")])) from e

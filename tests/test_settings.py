@@ -101,7 +101,6 @@ def revealed(address: ModelAddress | None) -> tuple[str, str | None, str] | None
             ("http://llm:8/v1", "k", "m"),
             ("http://backup:9/v1", "l", "b"),
         ),
-        (ELSEWHERE, None, None),
     ],
 )
 def test_each_model_has_its_endpoint_and_the_key_of_that_alone(
@@ -177,3 +176,8 @@ def test_an_address_that_is_none_is_a_mistake(name: str, value: str) -> None:
 def test_agents_are_the_shipped_ones_unless_their_folder_is_named(tmp_path: Path) -> None:
     assert (Settings.from_environment(DATABASE).agents_dir / "default.yaml").is_file()
     assert Settings.from_environment(DATABASE | {"AGENTS_DIR": str(tmp_path)}).agents_dir == tmp_path
+
+
+def test_a_backup_backs_something_up() -> None:
+    with pytest.raises(ConfigurationError, match="LLM_BACKUP_MODEL backs nothing up"):
+        Settings.from_environment({"DATABASE_URL": "postgresql://", "LLM_BACKUP_MODEL": "small"})

@@ -3,11 +3,9 @@
 What the session reports comes in under the id of its reply. Reports about a reply that is gone are ignored.
 """
 
-from msgspec.structs import replace
-
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Stop, Think, Warm
-from serve_app.conversation.agent import OnFailure, Voice
+from serve_app.conversation.agent import OnFailure
 from serve_app.conversation.delivery import REPLY_BUDGET_S, Delivery
 from serve_app.conversation.dialogue import Dialogue, Message
 from serve_app.conversation.fallback import Fallback
@@ -248,7 +246,8 @@ class Answering:
             self.dialogue.agent_said(reply.history("") if reply.rounds else [])
 
     def adapt(self, *, bad_line: bool) -> None:
-        """On a bad line sound leaves earlier, and answers come from what is quick."""
+        """On a bad line sound leaves earlier, and a quick model answers. The voice stays what it is: that would be
+        heard."""
         self._bad_line = bad_line
         if self.reply:
             self.reply.playback.lead_s = self._lead_s
@@ -286,18 +285,13 @@ class Answering:
         if self.reply:
             self.discard()
         self._replies += 1
-        self.reply = Reply(self._replies, self._identity.language, self._voice, metrics)
+        self.reply = Reply(self._replies, self._identity.language, self._identity.voice, metrics)
         self.reply.playback.lead_s = self._lead_s
         return self.reply
 
     @property
     def _lead_s(self) -> float:
         return LONG_LEAD_S if self._bad_line else LEAD_S
-
-    @property
-    def _voice(self) -> Voice:
-        voice = self._identity.voice
-        return replace(voice, model_id="") if self._bad_line else voice  # the default model is the quickest
 
     def _release(self, reply: Reply, now: float) -> None:
         """The turn is the agent's: the reply may be heard, and do things."""
@@ -361,7 +355,7 @@ class Answering:
     def _follow_identity(self) -> None:
         """A tool may have put another agent in its place."""
         if not self._text_only:
-            self._out.do(Warm(self._identity.language, self._voice))
+            self._out.do(Warm(self._identity.language, self._identity.voice))
         self.dialogue.prompt = self._identity.prompt
         self._patience.adopt(self._identity.agent.conversation_config.turn)
 
@@ -387,6 +381,7 @@ class Answering:
         self.dialogue.agent_said(reply.history())
         self._put_through = self._put_through and reply.apology
         if reply.writing:
+            reply.writing.announce(now)
             reply.writing.complete()
         self.reply = None
         self._turns.agent_finished()

@@ -37,10 +37,11 @@ class Delivery:
         pieces = reply.playback.take(now)
         if pieces:
             reply.due = None if reply.pending else now + REPLY_BUDGET_S
-            self._note_first_audio(reply, now)
-        if reply.writing and reply.playback.started:
-            reply.writing.announce(now)  # the text goes just before the sound
+            self._turns.agent_started()
+            self._note_first_audio(reply, pieces, now)
         for piece in pieces:
+            if reply.writing:
+                reply.writing.announce(now, until=piece.start)  # the text goes just before the sound
             self.send(reply, piece)
         self.ask_voice(reply, now)
         return reply.taken and reply.complete and reply.playback.finished(now - self._linger(reply))
@@ -83,10 +84,9 @@ class Delivery:
             if self._text_only:
                 self._turns.agent_started()
 
-    def _note_first_audio(self, reply: Reply, now: float) -> None:
-        if reply.metrics.first_audio is None:
+    def _note_first_audio(self, reply: Reply, pieces: list[Piece], now: float) -> None:
+        if reply.metrics.first_audio is None and any(reply.answers(piece.end) for piece in pieces):
             reply.metrics.first_audio = now
-            self._turns.agent_started()
 
     def _linger(self, reply: Reply) -> float:
         """How long after its last word a call that ends is kept open."""

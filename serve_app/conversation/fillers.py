@@ -5,8 +5,8 @@ from serve_app.conversation.lines import line
 from serve_app.conversation.reply import Reply
 from serve_app.conversation.turn_taking import HOLD_AFTER_S
 
-TOOL_PATIENCE_S = 2.0
-"""Silence while tools run, until the agent says that it is on it: about where callers ask "hello?"."""
+TOOL_PATIENCE_S = 1.5
+"""Silence while tools run, until the agent says that it is on it: callers ask "hello?" at about 2 s."""
 STILL_BUSY_S = 8.0
 """And until it says so again."""
 
@@ -32,8 +32,9 @@ def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> flo
     waits_from = max(quiet_from, _waits_from(reply))
     if reply.pending:
         silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
-        patience = STILL_BUSY_S if reply.fillers else TOOL_PATIENCE_S
-        return _NEVER if silent else max(quiet_from, reply.busy_since) + patience
+        first = max(waits_from + TOOL_PATIENCE_S, reply.busy_since + GRACE_S)
+        again = max(quiet_from, reply.busy_since) + STILL_BUSY_S
+        return _NEVER if silent else again if reply.fillers else first
     if not reply.thinking:
         return _NEVER
     if soft.timeout_seconds <= 0:

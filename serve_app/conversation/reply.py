@@ -153,8 +153,14 @@ class Reply:
         self.fillers += 1
         self.soft_fillers += not self.pending
         self.filled_at = now
+        clause_at = self.metrics.first_clause  # latencies are the answer's
         self._insert(text, now)
+        self.metrics.first_clause = clause_at
         self.fillings.add(len(self.answer))
+
+    def answers(self, end: int) -> bool:
+        """Whether what ends there in the text is more than a filler."""
+        return end > max(self.fillings, default=0)
 
     def _insert(self, text: str, now: float) -> None:
         """As a clause of their own. The model's words go on after it."""
@@ -201,13 +207,13 @@ class Reply:
             self._speaking.append(wanted.clause)
             self.characters += len(wanted.clause.text)
             asked.append(wanted)
-        if asked and self.metrics.voice_asked is None:
+        if self.metrics.voice_asked is None and any(self.answers(wanted.clause.end) for wanted in asked):
             self.metrics.voice_asked = now
         self._close_if_asked()
         return asked
 
     def spoken(self, number: int, chunk: SpeechChunk, now: float) -> None:
-        if self.metrics.first_speech is None:
+        if self.metrics.first_speech is None and self.answers(self._speaking[number].end):
             self.metrics.first_speech = now
         self.playback.add(self._speaking[number], chunk)
 

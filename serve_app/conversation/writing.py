@@ -59,10 +59,10 @@ class Writing:
             if parts:
                 parts.stop()
 
-    def announce(self, now: float) -> None:
-        """Sections that are whole, each once."""
+    def announce(self, now: float, *, until: float = float("inf")) -> None:
+        """Sections that are whole, each once: those that begin at `until` in the text, or before."""
         for section in self._sections:
-            if section.end is not None and not section.announced:
+            if section.end is not None and section.start <= until and not section.announced:
                 self._announce(section, now)
 
     def correct(self, heard: str, now: float) -> None:

@@ -61,7 +61,7 @@ def test_on_a_slow_line_sound_leaves_earlier_and_what_is_quick_answers() -> None
     assert switch == {"level": "bad", "ping_ms": 600, "jitter_s": 0.0, "backlog_s": 0.0}
     assert LONG_LEAD_S < lead(call) < LONG_LEAD_S + 0.05
     assert call.thought[-1].hurry
-    assert call.spoken[-1].voice.model_id == ""
+    assert call.spoken[-1].voice.model_id == "eleven_multilingual_v2"
 
 
 def test_and_it_carries_no_more_than_it_must() -> None:

@@ -26,6 +26,7 @@ def test_a_model_that_fails_midway_has_said_what_it_said() -> None:
     assert call.outline()[1:] == [
         "user: quanto custa",
         "agent: Um café custa",
+        "audio",
         f"agent: {TROUBLE}",
         "audio",
     ]

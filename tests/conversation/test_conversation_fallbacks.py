@@ -132,6 +132,17 @@ def test_words_that_are_late_are_waited_for_in_words(late_s: float) -> None:
     assert "convai_llm_service_ttfb" in agent_turns[1]["metrics"]  # type: ignore[operator]
 
 
+def test_latencies_are_those_of_the_answer_not_of_the_filler() -> None:
+    call = Call(recogniser_s=1.7)
+    call.model_s = 1.0
+    asks(call)
+    filler, answer = (turn["metrics"] for turn in call.log("agent_turn"))
+    assert filler == {}
+    assert isinstance(answer, dict)
+    assert answer["convai_ttf_audio_since_silence"] > answer["convai_turn_asr_latency"] + 1.0
+    assert answer["convai_tts_service_ttfb"] == pytest.approx(call.voice_s)
+
+
 def test_who_speaks_on_meanwhile_is_heard() -> None:
     call = Call(recogniser_s=1.9)
     call.silence(1)

@@ -7,7 +7,7 @@ import pytest
 
 from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.fillers import STILL_BUSY_S, TOOL_PATIENCE_S
+from serve_app.conversation.fillers import GRACE_S, STILL_BUSY_S, TOOL_PATIENCE_S
 from serve_app.conversation.lines import line
 from serve_app.conversation.protocol import AgentResponse, Audio, ClientToolCall
 from serve_app.errors import LanguageModelError
@@ -46,14 +46,23 @@ def longest_silence(call: Call, since: float) -> float:
 
 
 def test_a_tool_that_takes_long_is_excused() -> None:
+    """Its wait is part of the caller's, who typed at 0 s."""
     call = waiting()
-    call.silence(TOOL_PATIENCE_S)
+    call.silence(TOOL_PATIENCE_S - 0.05)
     assert spoken(call) == []
     call.silence(0.5)
     assert spoken(call) == [ONE_MOMENT]
-    assert call.times(Audio)[0] == pytest.approx(
-        call.times(ClientToolCall)[0] + TOOL_PATIENCE_S + call.voice_s, abs=0.02
-    )
+    assert call.times(Audio)[0] == pytest.approx(TOOL_PATIENCE_S + call.voice_s, abs=0.02)
+
+
+def test_one_that_comes_late_is_given_a_moment_of_its_own() -> None:
+    call = Call(equipped(client(response_timeout_secs=60)), model=script(ASKS, READY))
+    call.model_s = TOOL_PATIENCE_S - 0.4
+    call.types("abre a porta")
+    call.silence(6)
+    began = call.times(ClientToolCall)[0]
+    assert TOOL_PATIENCE_S - 0.5 < began < TOOL_PATIENCE_S
+    assert call.times(Audio)[0] == pytest.approx(began + GRACE_S + call.voice_s, abs=0.02)
 
 
 def test_a_quick_tool_is_not() -> None:
