@@ -23,6 +23,7 @@ from deployments.voices.voice_chain import Engine, OnChange, VoiceChain
 from serve_app.errors import ConfigurationError, ProviderError, SpeechError
 from serve_app.observability.metrics import BreakerStates, SocketPools
 from serve_app.ports import Fallback, SpeechChunk, Voice
+from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
 
@@ -73,21 +74,12 @@ class TtsProxy:
         self._elevenlabs = next((engine for engine in made.values() if isinstance(engine, ElevenLabsVoice)), None)
         self._voices = VoiceChain(list(made.items()), self._states)
         self._sockets = SocketPools()
-        self._configured = False
+        self._user_config = UserConfig("TtsProxy", Limits)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take new limits. Invalid: at the start ConfigurationError; later the old ones stay, since raising here ends
-        the replica and its calls with it.
-        """
-        try:
-            limits = msgspec.convert(user_config, Limits)
-        except msgspec.ValidationError as e:
-            if not self._configured:
-                raise ConfigurationError(f"TtsProxy's user_config: {e}") from e
-            logger.error("TtsProxy keeps its old user_config; the new one is invalid: %s", e)
-            return
-        self._configured = True
-        if self._elevenlabs:
+        """Take new limits. See `UserConfig.take`."""
+        limits = self._user_config.take(user_config)
+        if limits and self._elevenlabs:
             self._elevenlabs.generations = limits.generations
 
     def check_health(self) -> None:

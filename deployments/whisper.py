@@ -15,8 +15,9 @@ from ray.serve.handle import DeploymentHandle
 from deployments.remote import ask
 from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_recogniser import Recogniser
-from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.errors import TranscriptionError
 from serve_app.ports import Transcript
+from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
 
@@ -49,23 +50,14 @@ class LocalWhisper:
         # can be neither pickled nor used twice in a process.
         self._recognise = serve.batch(self._recognise_batch)
         self._waiting = 0  # utterances
-        self._configured = False
+        self._user_config = UserConfig("LocalWhisper", Batching)
         self._batch_size = 0
         self._set_batching(Batching())
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take new batching. Invalid: at the start ConfigurationError; later the old one stays, since raising here
-        ends the replica and its calls with it.
-        """
-        try:
-            batching = msgspec.convert(user_config, Batching)
-        except msgspec.ValidationError as e:
-            if not self._configured:
-                raise ConfigurationError(f"LocalWhisper's user_config: {e}") from e
-            logger.error("LocalWhisper keeps its old user_config; the new one is invalid: %s", e)
-            return
-        self._configured = True
-        self._set_batching(batching)
+        """Take new batching. See `UserConfig.take`."""
+        if batching := self._user_config.take(user_config):
+            self._set_batching(batching)
 
     def _set_batching(self, batching: Batching) -> None:
         self._batching = batching

@@ -28,8 +28,9 @@ from serve_app.api.answers import unserved
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
-from serve_app.errors import ConfigurationError, HelloError, InvalidMessage, Unavailable
+from serve_app.errors import HelloError, InvalidMessage, Unavailable
 from serve_app.session import Parts, Session
+from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Composition(NamedTuple):
 class Gateway:
     def __init__(self, compose: Callable[..., Composition], **handles: Any) -> None:
         self._made = compose(**handles)
-        self._configured = False
+        self._user_config = UserConfig("Gateway", Limits)
         self._limits = Limits()
         self._ration = Ration()
         self._sessions: dict[Session, asyncio.Task[None]] = {}
@@ -86,18 +87,11 @@ class Gateway:
             )
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Raising later than at the start would end the replica and its calls: an invalid change is refused instead."""
-        try:
-            self._tune(msgspec.convert(user_config, Limits))
-        except msgspec.ValidationError as e:
-            if not self._configured:
-                raise ConfigurationError(f"Gateway's user_config: {e}") from e
-            logger.error("Gateway keeps its old user_config; the new one is invalid: %s", e)
-
-    def _tune(self, limits: Limits) -> None:
-        self._configured, self._limits = True, limits
-        self._ration = Ration(limits.early_recognitions_a_minute, limits.early_billed_s_a_minute)
-        self._made.tune(limits)
+        """Take new limits, for conversations to come. See `UserConfig.take`."""
+        if limits := self._user_config.take(user_config):
+            self._limits = limits
+            self._ration = Ration(limits.early_recognitions_a_minute, limits.early_billed_s_a_minute)
+            self._made.tune(limits)
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return Starlette(

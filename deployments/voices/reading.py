@@ -1,8 +1,10 @@
-"""What the languages share of reading aloud: how a reading is written down, and digits that are no number."""
+"""What the languages share of reading aloud: how a reading is written down, patterns, and digits that are no number."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
+
+from num2words import num2words
 
 
 class Reading(NamedTuple):
@@ -44,6 +46,11 @@ CODE = re.compile(
 DIGITS = re.compile(r"[0-9]{5,}+|0[0-9]++")
 """Nobody counts with so many digits in a row, or with a zero in front."""
 
+DAY = r"(?P<day>0?[1-9]|[12][0-9]|3[01])"
+MONTH = r"(?P<month>0?[1-9]|1[0-2])"
+DATE = re.compile(r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])(?![0-9])")
+"""As ISO 8601 writes it; like the other two, a pattern whose groups are day, month and year."""
+
 
 def spelled(code: str, digits: Mapping[str, str]) -> str:
     """Digit by digit, with a pause (a comma) wherever the code has a separator."""
@@ -62,6 +69,28 @@ def beginning(*months: str) -> re.Pattern[str]:
 
 def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.VERBOSE)
+
+
+def price(number: str, currencies: Mapping[str, object], scales: Iterable[str]) -> re.Pattern[str]:
+    """A `number` (a pattern) behind its currency, perhaps of thousands, millions and so on, or for each of something.
+
+    Names the groups before (a minus sign), currency, scale and per, besides those of `number`.
+    """
+    return compiled(
+        rf"""(?P<before>[-−–])?(?P<currency>{any_of(currencies)})\s?{number}
+        (?:\s(?P<scale>{"|".join(scales)})(?!\w))?(?:/(?P<per>[^\W\d_]{{1,10}}+))?"""
+    )
+
+
+def measure(number: str, units: Mapping[str, object]) -> re.Pattern[str]:
+    """A `number` (a pattern) before its unit, which is the group of that name."""
+    return compiled(rf"{number}\s?(?P<unit>{any_of(units)})(?!\w)")
+
+
+def spoken(number: int, language: str, form: str = "cardinal") -> str:
+    """The words for a number; `language` and `form` ("cardinal", "ordinal", "year") are num2words' own names."""
+    words: str = num2words(number, lang=language, to=form)
+    return words.replace(",", "")  # they would be pauses
 
 
 def any_of(words: Mapping[str, object]) -> str:

@@ -2,15 +2,11 @@
 
 import re
 
-from num2words import num2words
-
-from deployments.voices.reading import Language, Reading, any_of, beginning, compiled
+from deployments.voices.reading import DATE, DAY, MONTH, Language, Reading, beginning, compiled, measure, price, spoken
 
 _NUMBER = r"""(?P<minus>[-−–])?
     (?P<whole>[1-9][0-9]{0,2}(?:,[0-9]{3}){1,5}(?![0-9]) | [0-9]{1,15}(?![0-9]))
     (?:\.(?P<fraction>[0-9]{1,15})(?![0-9]))?"""
-_DAY = r"(?P<day>0?[1-9]|[12][0-9]|3[01])"
-_MONTH = r"(?P<month>0?[1-9]|1[0-2])"
 _HALF_DAY = r"(?P<half>[aApP])(?:\.[mM]\.|[mM])(?!\w)"
 
 _MONTHS = (
@@ -51,18 +47,15 @@ _UNITS = {
 
 
 def _cardinal(number: int) -> str:
-    words: str = num2words(number, lang="en")
-    return words.replace(",", "")  # they would be pauses
+    return spoken(number, "en")
 
 
 def _ordinal(number: int) -> str:
-    words: str = num2words(number, lang="en", to="ordinal")
-    return words.replace(",", "")
+    return spoken(number, "en", "ordinal")
 
 
 def _year(number: int) -> str:
-    words: str = num2words(number, lang="en", to="year")
-    return words.replace(",", "")
+    return spoken(number, "en", "year")
 
 
 def _whole(match: re.Match[str]) -> int:
@@ -136,31 +129,23 @@ def _hour(match: re.Match[str]) -> str:
 LANGUAGE = Language(
     begins=beginning(*(name[:3] for name in _MONTHS)),
     readings=(
-        Reading(compiled(rf"{_MONTH}/{_DAY}/(?P<year>[0-9]{{4}})(?![0-9])"), _date),
-        Reading(compiled(rf"{_DAY}/{_MONTH}/(?P<year>[0-9]{{4}})(?![0-9])"), _date),
+        Reading(compiled(rf"{MONTH}/{DAY}/(?P<year>[0-9]{{4}})(?![0-9])"), _date),
+        Reading(compiled(rf"{DAY}/{MONTH}/(?P<year>[0-9]{{4}})(?![0-9])"), _date),
         Reading(compiled(r"(?P<month>0[1-9]|1[0-2])/(?P<day>0[1-9]|[12][0-9]|3[01])(?![0-9])(?P<year>)"), _date),
         Reading(compiled(r"(?P<day>1[3-9]|2[0-9]|3[01])/(?P<month>0[1-9]|1[0-2])(?![0-9])(?P<year>)"), _date),
+        Reading(DATE, _date),
         Reading(
-            compiled(r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])(?![0-9])"), _date
-        ),
-        Reading(
-            compiled(rf"{_MONTH_NAME}\s{_DAY}(?:st|nd|rd|th)?(?!\w)(?:,?\s(?P<year>[12][0-9]{{3}})(?![0-9]))?"),
+            compiled(rf"{_MONTH_NAME}\s{DAY}(?:st|nd|rd|th)?(?!\w)(?:,?\s(?P<year>[12][0-9]{{3}})(?![0-9]))?"),
             _named_date,
         ),
         Reading(
-            compiled(rf"{_DAY}(?:st|nd|rd|th)?\s{_MONTH_NAME}(?!\w)(?:,?\s(?P<year>[12][0-9]{{3}})(?![0-9]))?"),
+            compiled(rf"{DAY}(?:st|nd|rd|th)?\s{_MONTH_NAME}(?!\w)(?:,?\s(?P<year>[12][0-9]{{3}})(?![0-9]))?"),
             _named_date,
         ),
         Reading(compiled(rf"(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?![0-9])(?:\s?{_HALF_DAY})?"), _clock),
         Reading(compiled(rf"(?P<hour>0?[1-9]|1[0-2])\s?{_HALF_DAY}"), _hour),
-        Reading(
-            compiled(
-                rf"""(?P<before>[-−–])?(?P<currency>{any_of(_CURRENCIES)})\s?{_NUMBER}
-                (?:\s(?P<scale>{"|".join(_SCALES)})(?!\w))?(?:/(?P<per>[^\W\d_]{{1,10}}+))?"""
-            ),
-            _money,
-        ),
-        Reading(compiled(rf"{_NUMBER}\s?(?P<unit>{any_of(_UNITS)})(?!\w)"), _unit),
+        Reading(price(_NUMBER, _CURRENCIES, _SCALES), _money),
+        Reading(measure(_NUMBER, _UNITS), _unit),
         Reading(
             compiled(r"(?P<number>[1-9][0-9]{0,3})(?:st|nd|rd|th)(?!\w)"), lambda match: _ordinal(int(match["number"]))
         ),

@@ -2,15 +2,11 @@
 
 import re
 
-from num2words import num2words
-
-from deployments.voices.reading import Language, Reading, any_of, beginning, compiled
+from deployments.voices.reading import DATE, DAY, MONTH, Language, Reading, beginning, compiled, measure, price, spoken
 
 _NUMBER = r"""(?P<minus>[-−–])?
     (?P<whole>[1-9][0-9]{0,2}(?:\.[0-9]{3}){1,5}(?![0-9]) | [0-9]{1,15}(?![0-9]))
     (?:(?P<mark>[,.])(?P<fraction>[0-9]{1,15})(?![0-9]))?"""
-_DAY = r"(?P<day>0?[1-9]|[12][0-9]|3[01])"
-_MONTH = r"(?P<month>0?[1-9]|1[0-2])"
 _HOUR = r"(?P<hour>[01]?[0-9]|2[0-3])"
 
 _MONTHS = (
@@ -53,8 +49,7 @@ _MASCULINE = re.compile(r"\b(?:um|dois|\w+entos)\b(?!.*ilh)")
 
 
 def _cardinal(number: int, feminine: bool = False) -> str:
-    words: str = num2words(number, lang="pt_BR")
-    words = words.replace(",", "")  # they would be pauses
+    words = spoken(number, "pt_BR")
     return _MASCULINE.sub(_feminine_word, words) if feminine else words
 
 
@@ -149,7 +144,7 @@ def _hours_and_minutes(match: re.Match[str]) -> str:
 
 
 def _ordinal(match: re.Match[str]) -> str:
-    words: str = num2words(int(match["number"]), lang="pt_BR", to="ordinal")
+    words = spoken(int(match["number"]), "pt_BR", "ordinal")
     if match["gender"] == "ª":
         words = re.sub(r"o\b", "a", words)
     return words + match["weekday"]
@@ -158,25 +153,17 @@ def _ordinal(match: re.Match[str]) -> str:
 LANGUAGE = Language(
     begins=beginning(),
     readings=(
-        Reading(compiled(rf"{_DAY}/{_MONTH}/(?P<year>[0-9]{{4}}|[0-9]{{2}})(?![0-9])"), _date),
-        Reading(compiled(rf"{_DAY}/(?P<month>0[1-9]|1[0-2])(?![0-9])(?P<year>)"), _date),
+        Reading(compiled(rf"{DAY}/{MONTH}/(?P<year>[0-9]{{4}}|[0-9]{{2}})(?![0-9])"), _date),
+        Reading(compiled(rf"{DAY}/(?P<month>0[1-9]|1[0-2])(?![0-9])(?P<year>)"), _date),
+        Reading(DATE, _date),
         Reading(
-            compiled(r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])(?![0-9])"), _date
-        ),
-        Reading(
-            compiled(rf"{_DAY}[º°]?(?=\sde\s(?:{'|'.join(_MONTHS)})(?!\w))"),
+            compiled(rf"{DAY}[º°]?(?=\sde\s(?:{'|'.join(_MONTHS)})(?!\w))"),
             lambda match: _day(match["day"]),
         ),
         Reading(compiled(rf"{_HOUR}:(?P<minute>[0-5][0-9])h?(?!\w)"), _clock),
         Reading(compiled(rf"{_HOUR}[hH](?P<minute>[0-5][0-9])(?:min)?(?!\w)"), _hours_and_minutes),
-        Reading(
-            compiled(
-                rf"""(?P<before>[-−–])?(?P<currency>{any_of(_CURRENCIES)})\s?{_NUMBER}
-                (?:\s(?P<scale>{"|".join(_SCALES)})(?!\w))?(?:/(?P<per>[^\W\d_]{{1,10}}+))?"""
-            ),
-            _money,
-        ),
-        Reading(compiled(rf"{_NUMBER}\s?(?P<unit>{any_of(_UNITS)})(?!\w)"), _unit),
+        Reading(price(_NUMBER, _CURRENCIES, _SCALES), _money),
+        Reading(measure(_NUMBER, _UNITS), _unit),
         Reading(compiled(rf"{_NUMBER}x(?!\w)"), _times),
         Reading(compiled(r"(?P<number>[1-9][0-9]{0,2})\.?(?P<gender>[ºª])(?P<weekday>(?:-feira)?)"), _ordinal),
         Reading(compiled(rf"{_NUMBER}(?=\s(?:{_FEMININE_NOUNS})(?!\w))"), _feminine),

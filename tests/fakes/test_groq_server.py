@@ -16,27 +16,9 @@ RECORDED = Path(__file__).parents[3] / "shared/protocol/messages.json"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FakeGroq]:
-    with FakeGroq() as server:
-        yield server
-
-
-@pytest.fixture
-def fake(server: FakeGroq) -> FakeGroq:
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-def sdk(server: FakeGroq) -> Iterator[groq.Groq]:
-    with groq.Groq(api_key="gsk_test", base_url=server.url, max_retries=0, timeout=5) as sdk:
+def sdk(groq_server: FakeGroq) -> Iterator[groq.Groq]:
+    with groq.Groq(api_key="gsk_test", base_url=groq_server.url, max_retries=0, timeout=5) as sdk:
         yield sdk
-
-
-@pytest.fixture(scope="module")
-def http(server: FakeGroq) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"authorization": "Bearer gsk_test"}, timeout=5) as http:
-        yield http
 
 
 def test_hears_exactly_the_samples_that_were_sent(fake: FakeGroq, sdk: groq.Groq) -> None:

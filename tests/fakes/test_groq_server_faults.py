@@ -2,31 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests.fakes.groq_calls import chat, transcribe, wav
 from tests.fakes.groq_server import Behaviour, FakeGroq, Fault
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeGroq]:
-    with FakeGroq() as server:
-        yield server
-
-
-@pytest.fixture
-def fake(server: FakeGroq) -> FakeGroq:
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-def http(server: FakeGroq) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"authorization": "Bearer gsk_test"}, timeout=5) as http:
-        yield http
 
 
 @pytest.mark.parametrize(

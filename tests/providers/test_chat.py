@@ -1,7 +1,6 @@
 """Streaming chat against a server that speaks the wire."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +10,6 @@ from serve_app.errors import LanguageModelError
 from serve_app.ports import ModelRequest, Reasoning
 from tests.fakes.groq_server import FakeGroq
 from tests.providers.chat_calls import DIALOGUE, KEY, ask, chat_model, chunk, pieces, request, say, saying
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeGroq]:
-    with FakeGroq() as server:
-        yield server
-
-
-@pytest.fixture
-def fake(server: FakeGroq) -> FakeGroq:
-    server.reset()
-    return server
 
 
 def test_streams_thoughts_and_text(fake: FakeGroq) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +20,6 @@ GET_ORDER = ToolSpec("get_order", "Look an order up.", SCHEMA)
 USER = Message("user", "where are my orders 1 and 2?")
 CALLS = (ToolCall("call_a", "get_order", '{"number":1}'), ToolCall("call_b", "get_order", '{"number":2}'))
 RESULTS = (Message("tool", "on its way", tool_call_id="call_a"), Message("tool", "lost", tool_call_id="call_b"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeGroq]:
-    with FakeGroq() as server:
-        yield server
-
-
-@pytest.fixture
-def fake(server: FakeGroq) -> FakeGroq:
-    server.reset()
-    return server
 
 
 def request(*messages: Message, tools: tuple[ToolSpec, ...] = (GET_ORDER,)) -> ModelRequest:

@@ -1,7 +1,6 @@
 """Which models are asked when the first one fails, and what becomes of them."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,18 +19,6 @@ DOWN = Behaviour(Fault.BAD_KEY)
 STALLED = Behaviour(Fault.STALL)
 STALLED_MIDWAY = Behaviour(Fault.STALL_MIDWAY)
 WITHIN_S = 0.3
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FakeGroq]:
-    with FakeGroq() as server:
-        yield server
-
-
-@pytest.fixture
-def fake(server: FakeGroq) -> FakeGroq:
-    server.reset()
-    return server
 
 
 def models(fake: FakeGroq, *, backup: bool = True, **options: Any) -> AgentModels:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
@@ -25,12 +24,6 @@ from tests.deployments.voices.elevenlabs_calls import (
     with_voice,
 )
 from tests.fakes.elevenlabs_server import MULTI, SINGLE, FakeElevenLabs, Fault
-
-
-@pytest.fixture
-def server() -> Iterator[FakeElevenLabs]:
-    with FakeElevenLabs() as fake:
-        yield fake
 
 
 def test_a_clause_takes_the_first_way(server: FakeElevenLabs) -> None:

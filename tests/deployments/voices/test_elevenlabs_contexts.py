@@ -1,11 +1,10 @@
 """Clauses side by side on a socket: nothing of one is heard in another, and none is left behind."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
-from deployments.voices import elevenlabs_contexts, elevenlabs_pool
+from deployments.voices import elevenlabs_contexts
 from deployments.voices.elevenlabs import ElevenLabsVoice
 from tests.deployments.voices.elevenlabs_calls import (
     aligned_text,
@@ -20,18 +19,9 @@ from tests.deployments.voices.elevenlabs_calls import (
 )
 from tests.fakes.elevenlabs_server import MULTI, FakeElevenLabs, Fault
 
+pytestmark = pytest.mark.usefixtures("tended_often")
+
 LONG = "This is a rather long sentence that nobody wants to hear to its end. " * 5
-
-
-@pytest.fixture
-def server() -> Iterator[FakeElevenLabs]:
-    with FakeElevenLabs() as fake:
-        yield fake
-
-
-@pytest.fixture(autouse=True)
-def tended_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elevenlabs_pool, "TEND_EVERY_S", 0.02)
 
 
 def test_a_clause_on_the_wire(server: FakeElevenLabs) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
@@ -21,12 +20,6 @@ from tests.fakes.elevenlabs_server import HTTP, MULTI, SINGLE, FakeElevenLabs, F
 QUICK = [Fault.SERVER_ERROR, Fault.ERROR, Fault.NO_AUDIO, Fault.MALFORMED]
 MIDWAY = [Fault.STALL_MIDWAY, Fault.RESET, Fault.EARLY_CLOSE]
 TITLES = [f"ElevenLabs {way}" for way in (MULTI, SINGLE, HTTP)]
-
-
-@pytest.fixture
-def server() -> Iterator[FakeElevenLabs]:
-    with FakeElevenLabs() as fake:
-        yield fake
 
 
 @pytest.mark.parametrize("fault", QUICK)

@@ -3,7 +3,6 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -11,27 +10,10 @@ import pytest
 
 from deployments.voices import elevenlabs_contexts, elevenlabs_pool, elevenlabs_wire
 from deployments.voices.elevenlabs import ElevenLabsVoice
-from tests.deployments.voices.elevenlabs_calls import (
-    aligned_text,
-    all_of,
-    said,
-    told,
-    until,
-    warmed,
-    with_voice,
-)
+from tests.deployments.voices.elevenlabs_calls import aligned_text, all_of, said, told, until, warmed, with_voice
 from tests.fakes.elevenlabs_server import MULTI, FakeElevenLabs, Fault
 
-
-@pytest.fixture
-def server() -> Iterator[FakeElevenLabs]:
-    with FakeElevenLabs() as fake:
-        yield fake
-
-
-@pytest.fixture(autouse=True)
-def tended_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elevenlabs_pool, "TEND_EVERY_S", 0.02)
+pytestmark = pytest.mark.usefixtures("tended_often")
 
 
 def test_a_warmed_voice_has_a_socket_and_no_context(server: FakeElevenLabs) -> None:

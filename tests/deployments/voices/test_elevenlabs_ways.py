@@ -3,7 +3,7 @@
 import asyncio
 import http
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,12 +39,6 @@ WAYS: list[Callable[[Account], Any]] = [
     HttpStream,
 ]
 each_way = pytest.mark.parametrize("make", WAYS, ids=["multi-stream-input", "stream-input", "http"])
-
-
-@pytest.fixture
-def server() -> Iterator[FakeElevenLabs]:
-    with FakeElevenLabs() as fake:
-        yield fake
 
 
 def test_the_address_of_a_socket(server: FakeElevenLabs) -> None:
