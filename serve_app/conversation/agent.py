@@ -49,7 +49,8 @@ class CustomLlm(_Section, frozen=True):
 
 
 class BackupLlm(_Section, frozen=True):
-    """Who answers when the model fails: the server's backup, nobody, or the models of `order`, at the same endpoint."""
+    """Who answers when the model fails: the server's own models, nobody, or those of `order`, at the server's
+    endpoint."""
 
     preference: Literal["default", "disabled", "override"] = "default"
     order: tuple[str, ...] = ()

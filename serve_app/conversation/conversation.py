@@ -40,12 +40,9 @@ from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.patience import Overdue, Patience
 from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.turn_metrics import TurnMetrics
-from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, State, TurnTaking
+from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, SILENCE_S, UNSURE_SILENCE_S, State, TurnTaking
 from serve_app.errors import CallerSilent, ClientError, Gone, HelloError, Silent, TimeIsUp, TranscriptionError
 
-SILENCE_S = 0.250
-UNSURE_SILENCE_S = 0.350
-"""The pause that ends a turn, and when the judge doubts that it did."""
 SCORE_EVERY = 5
 """Frames in each `vad_score`: ten a second are what a level meter can show."""
 _NOTHING: Actions = []

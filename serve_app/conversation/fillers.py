@@ -3,7 +3,7 @@
 from serve_app.conversation.agent import SoftTimeout
 from serve_app.conversation.lines import line
 from serve_app.conversation.reply import Reply
-from serve_app.conversation.turn_taking import HOLD_AFTER_S
+from serve_app.conversation.turn_taking import HOLD_AFTER_S, SILENCE_S
 
 TOOL_PATIENCE_S = 1.5
 """Silence while tools run, until the agent says that it is on it: callers ask "hello?" at about 2 s."""
@@ -12,9 +12,6 @@ STILL_BUSY_S = 8.0
 
 FLUSH_AFTER_S = 0.8
 """Words that are there but make no clause yet are spoken sooner: they still have to become sound."""
-DECISION_S = 0.250
-"""From the caller's last word to the decision that the turn is over, at the soonest. Whatever takes longer, the words
-above all, is part of the wait."""
 GRACE_S = 0.4
 """A model that was only just asked (again, after a tool) may be about to speak."""
 MOST_FILLERS = 2
@@ -48,8 +45,9 @@ def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> flo
 
 
 def _waits_from(reply: Reply) -> float:
+    """From when the turn could have been decided: whatever took longer, the words above all, is part of the wait."""
     stopped = reply.metrics.caller_stopped
-    return reply.taken_at if stopped is None else min(reply.taken_at, stopped + DECISION_S)
+    return reply.taken_at if stopped is None else min(reply.taken_at, stopped + SILENCE_S)
 
 
 def enough_fillers(reply: Reply, soft: SoftTimeout) -> bool:

@@ -38,6 +38,9 @@ from serve_app.conversation.decisions import (
 )
 from serve_app.conversation.speculation import Ration
 
+SILENCE_S = 0.250
+UNSURE_SILENCE_S = 0.350
+"""The pause that ends a turn, and when the judge doubts that it did."""
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
 LEAD_IN = int(0.100 * RATE)
