@@ -178,7 +178,7 @@ def whole(cluster: "LocalCluster", folder: Path) -> Iterator[None]:
     """What the block starts of the cluster is stopped to the last process, also should this process be killed."""
     mark = str(folder)
     with run_processes.watchdog(mark):
-        os.environ[run_processes.MARK] = mark
+        os.environ.update(run_processes.environment(mark))
         try:
             yield
         finally:

@@ -17,7 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MARK = "AUTOMAGIK_HELLO_RUN"
+KEEP_ENVIRONMENT = "SPT_NOENV"  # setproctitle, which Ray calls, else writes the title over the environment /proc shows
 PATIENCE_S = 3.0  # between SIGTERM and SIGKILL
+
+
+def environment(mark: str) -> dict[str, str]:
+    """What the run's processes must inherit to be found."""
+    return {MARK: mark, KEEP_ENVIRONMENT: "1"}
 
 
 def marked(mark: str) -> list[int]:

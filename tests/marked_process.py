@@ -15,7 +15,7 @@ def marked_process(mark: str, *, name: str = "python", setup: str = "") -> Itera
     program = f"{setup}\nopen('/proc/self/comm', 'w').write({name!r})\nprint(flush=True)\ninput()"
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        env={**os.environ, run_processes.MARK: mark},
+        env=os.environ | run_processes.environment(mark),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

@@ -6,9 +6,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from serve_app import run_processes
 from tests.acceptance.server import Server, launcher, wait_until_ready
 
 REFUSED_WITHIN_S = 10.0  # nothing is started: mostly Python's own start
+RAY_AGENTS = {"ray::DashboardA", "ray::RuntimeEnv"}  # they write their titles where their environment stood
 GONE_WITHIN_S = 30.0  # three seconds, on a machine that has nothing else to do
 
 
@@ -32,7 +34,8 @@ def test_a_killed_launcher_leaves_no_process(tmp_path: Path, database_url: str) 
     with launcher(tmp_path, DATABASE_URL=database_url) as server:
         wait_until_ready(server)
         programs = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in server.pids()}
-        assert programs >= {"gcs_server", "raylet", "haproxy"}
+        assert programs >= {"gcs_server", "raylet", "haproxy", *RAY_AGENTS}
+        assert run_processes.names(str((tmp_path / "run").resolve())) >= RAY_AGENTS
         server.process.kill()
         killed = time.monotonic()
         server.process.wait()
