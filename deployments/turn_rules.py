@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from serve_app.audio.pcm import FULL_SCALE
 from serve_app.audio.silero import WINDOW_SAMPLES, Silero
 from serve_app.errors import ProviderError
-from serve_app.ports import Judgement
+from serve_app.ports import Judgement, Question
 
 Floats = NDArray[np.float32]
 
@@ -50,11 +50,11 @@ class TurnRules:
     def describe(self) -> str:
         return "rules over Silero and the level"
 
-    def judge(self, pcm: bytes) -> Judgement:
+    def judge(self, question: Question) -> Judgement:
         """As TurnJudge.judge; 20 ms of one core for 8 s. Raises ProviderError if `pcm` holds half a sample."""
-        if len(pcm) % 2:
+        if len(question.pcm) % 2:
             raise ProviderError("the window is not s16le: it has an odd number of bytes")
-        frames = _frames(np.frombuffer(pcm, "<i2"))
+        frames = _frames(np.frombuffer(question.pcm, "<i2"))
         silero = Silero()
         probabilities = np.array([silero.process(frame) for frame in frames], np.float32)
         return score(probabilities, _levels_db(frames))

@@ -10,13 +10,13 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.remote import ask
 from serve_app.errors import ProviderError
-from serve_app.ports import Judgement
+from serve_app.ports import Judgement, Question
 
 
 class TurnEngine(Protocol):
     """A model of turns. Calls may block and never overlap."""
 
-    def judge(self, pcm: bytes) -> Judgement:
+    def judge(self, question: Question) -> Judgement:
         """As TurnJudge.judge."""
         ...
 
@@ -40,9 +40,9 @@ class Vad:
         """What judges, for people."""
         return self._engine.describe()
 
-    async def judge(self, pcm: bytes) -> Judgement:
+    async def judge(self, question: Question) -> Judgement:
         """As TurnJudge.judge."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.judge, pcm)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.judge, question)
 
 
 class RemoteJudge:
@@ -51,6 +51,6 @@ class RemoteJudge:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
 
-    async def judge(self, pcm: bytes) -> Judgement:
-        judgement: Judgement = await ask(self._handle.judge, pcm, failure=ProviderError)
+    async def judge(self, question: Question) -> Judgement:
+        judgement: Judgement = await ask(self._handle.judge, question, failure=ProviderError)
         return judgement

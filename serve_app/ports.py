@@ -26,6 +26,7 @@ __all__ = [
     "LogEvent",
     "Message",
     "ModelRequest",
+    "Question",
     "Reasoning",
     "Speaker",
     "SpeechChunk",
@@ -84,12 +85,25 @@ class WebhookCaller(Protocol):
         ...
 
 
-class TurnJudge(Protocol):
-    async def judge(self, pcm: bytes) -> Judgement:
-        """Score the last seconds of the caller's audio (s16le, 16 kHz, mono; at most 8 s, the end is now).
+class Question(msgspec.Struct, frozen=True):
+    """What the judge is asked: has the turn ended in this pause, or, with `overlap`, is this an interruption?
 
-        Raises ProviderError; the session decides alone then.
-        """
+    pcm: the caller's last seconds, s16le, 16 kHz, mono, at most 8 s; the end is now. `onset`: the sample in it at which
+    the speech in question begins (0: there or before). words: what has been recognised of that speech, as far as is
+    known. language: ISO 639-1, of the conversation. dialogue: what was said before, the newest last.
+    """
+
+    pcm: bytes
+    onset: int = 0
+    overlap: bool = False
+    words: str = ""
+    language: str = ""
+    dialogue: tuple[Message, ...] = ()
+
+
+class TurnJudge(Protocol):
+    async def judge(self, question: Question) -> Judgement:
+        """Raises ProviderError; the session decides alone then."""
         ...
 
 

@@ -47,6 +47,7 @@ from serve_app.ports import (
     Fallback,
     LanguageModel,
     LogEvent,
+    Question,
     Reasoning,
     Speaker,
     ToolCall,
@@ -364,13 +365,19 @@ class Session:
         )
 
     async def _judge(self, action: Judge) -> None:
-        pcm = self._audio.recording.slice(action.end - JUDGE_WINDOW, action.end)
+        start = max(action.end - JUDGE_WINDOW, self._audio.recording.start)
+        question = Question(
+            self._audio.recording.slice(start, action.end),
+            onset=max(0, action.start - start),
+            overlap=action.overlap,
+            **self._conversation.context,
+        )
         try:
             async with asyncio.timeout(JUDGE_BUDGET_S):
-                judgement = await self._parts.judge.judge(pcm)
+                judgement = await self._parts.judge.judge(question)
         except (ProviderError, TimeoutError):
             return  # the session gets by without it
-        self._perform(self._conversation.judged(judgement, self._now()))
+        self._perform(self._conversation.judged(action.id, judgement, self._now()))
 
     async def _think(self, action: Think) -> None:
         answering = self._conversation.answering

@@ -165,7 +165,7 @@ def test_a_slow_judge_is_not_waited_for() -> None:
     assert call.judge.begun > 0
     assert call.judge.cancelled == call.judge.begun
     assert call.wire.events("interruption")
-    assert all(len(window) <= 8 * RATE * 2 for window in call.judge.windows)
+    assert all(len(question.pcm) <= 8 * RATE * 2 for question in call.judge.questions)
 
 
 def test_a_judge_that_fails_is_done_without() -> None:

@@ -5,6 +5,7 @@ back under the id that the action carried; what concerns an answer goes straight
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -45,6 +46,8 @@ from serve_app.errors import CallerSilent, ClientError, Gone, HelloError, Silent
 
 SCORE_EVERY = 5
 """Frames in each `vad_score`: ten a second are what a level meter can show."""
+JUDGES_MESSAGES = 6
+"""Of the dialogue, that the judge of a pause gets to read: what a turn answers is in the last one or two."""
 _NOTHING: Actions = []
 
 
@@ -92,6 +95,16 @@ class Conversation:
         """ISO 639-1, if it is known before it is heard: an agent of one language is spoken to in that."""
         languages = self._identity.agent.languages
         return languages[0].partition("-")[0] if len(languages) == 1 else None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the judge may know besides the audio: fields of its Question."""
+        transcript = self._hearing.transcript
+        return {
+            "words": transcript.text if transcript else "",
+            "language": self._identity.language,
+            "dialogue": tuple(self.answering.dialogue.messages()[-JUDGES_MESSAGES:]),
+        }
 
     # ---- the caller
 
@@ -201,10 +214,10 @@ class Conversation:
             self._hearing.overheard(transcript.text)
         return self.answering.done()
 
-    def judged(self, judgement: Judgement, now: float) -> Actions:
+    def judged(self, judge: int, judgement: Judgement, now: float) -> Actions:
         if self._turns.state is State.PAUSE:
             self._out.send(protocol.InternalTurnProbability(judgement.turn_end))
-        self._decided(self._turns.judged(judgement), now)
+        self._decided(self._turns.judged(judge, judgement), now)
         return self.answering.done()
 
     # ---- time

@@ -28,9 +28,13 @@ class Overhear(msgspec.Struct, frozen=True):
 
 
 class Judge(msgspec.Struct, frozen=True):
-    """Ask the judge about the caller's audio up to the sample `end`, if there is one to ask."""
+    """Ask the judge, if there is one, about the caller's audio up to the sample `end`, and report under `id`. Their
+    present speech began at `start`. `overlap`: it is over the agent's; otherwise they are quiet now."""
 
+    id: int
+    start: int
     end: int
+    overlap: bool
 
 
 class Prepare(msgspec.Struct, frozen=True):

@@ -117,6 +117,7 @@ class TurnTaking:
         self._overheard = 0  # id of the newest
         self._overheard_at = 0
         self._turn_end = 1.0  # the judge's view of this pause; nobody judged: over
+        self._judge = 0  # id of the newest question
         self._judged_at = 0
         self._decided_at = 0.0
         self._overlap = 0  # sample at which the overlap began
@@ -137,6 +138,11 @@ class TurnTaking:
     def recognition(self) -> int:
         """Id of the recognition that counts; reports of any other are void."""
         return self._recognition
+
+    @property
+    def judge(self) -> int:
+        """Id of the question that counts."""
+        return self._judge
 
     @property
     def overheard(self) -> int:
@@ -166,7 +172,9 @@ class TurnTaking:
             return self._conclude(now)
         return _NOTHING
 
-    def judged(self, judgement: Judgement) -> Decisions:
+    def judged(self, judge: int, judgement: Judgement) -> Decisions:
+        if judge != self._judge:
+            return _NOTHING
         if self.state is State.PAUSE:
             self._turn_end = judgement.turn_end
         elif self.state is State.OVERLAP and judgement.interruption >= 0.5 and self._speech() >= JUDGED_FROM:
@@ -329,7 +337,8 @@ class TurnTaking:
 
     def _ask_judge(self) -> Decision:
         self._judged_at = self._end
-        return Judge(self._end)
+        self._judge += 1
+        return Judge(self._judge, self._onset, self._end, self.state is State.OVERLAP)
 
     # ---- overlap
 

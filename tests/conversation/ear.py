@@ -64,6 +64,10 @@ class Ear:
         """The newest recognition is answered."""
         return self.note(self.turns.recognised(self.turns.recognition, words=words, now=self.now))
 
+    def judged(self, judgement: Judgement) -> Decisions:
+        """The newest question to the judge is."""
+        return self.turns.judged(self.turns.judge, judgement)
+
     def note(self, decisions: Decisions) -> Decisions:
         self.taken += [(self.ms, decision) for decision in decisions]
         return decisions

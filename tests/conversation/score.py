@@ -289,10 +289,10 @@ class Call:
                 self.warmed.append(action)
             case StopRecognising():
                 self._recognition = 0
-            case Judge(end):
+            case Judge(asked, _, end):
                 self.judged.append(action)
                 if judge := self.judge:
-                    self._after(self.judge_s, lambda: self.conversation.judged(judge(end), self.now))
+                    self._after(self.judge_s, lambda: self.conversation.judged(asked, judge(end), self.now))
             case Think():
                 self.thought.append(action.request)
                 self._think(action)

@@ -41,7 +41,7 @@ EVENTS: dict[str, Callable[[Ear], object]] = {
     "gate": lambda ear: ear.noise(60),
     "words": lambda ear: ear.words(),
     "no words": lambda ear: ear.words(words=False),
-    "judged an interruption": lambda ear: ear.turns.judged(INTERRUPTION),
+    "judged an interruption": lambda ear: ear.judged(INTERRUPTION),
     "typed": lambda ear: ear.turns.typed(),
     "first audio": lambda ear: ear.turns.agent_started(),
     "end of answer": lambda ear: ear.turns.agent_finished(),
@@ -83,7 +83,7 @@ def test_a_turn_is_recognised_at_40_ms_of_quiet_judged_at_200_and_taken_after_25
     assert before == [
         (40, Recognise(ear.turns.recognition, onset - LEAD_IN, end + 40 * MS)),
         (60, Prepare()),
-        (200, Judge(end + 200 * MS)),
+        (200, Judge(ear.turns.judge, onset, end + 200 * MS, overlap=False)),
     ]
     assert taken == 260
     assert stopped([decision]) == pytest.approx(stopped_ms / 1000)
@@ -101,7 +101,7 @@ def test_a_turn_that_the_judge_calls_unfinished_waits_350_ms() -> None:
     stopped_ms = ear.ms - 60
     ear.words()
     ear.quiet(140)
-    ear.turns.judged(UNFINISHED)
+    ear.judged(UNFINISHED)
     taken = ear.quiet(300)
     assert [ms - stopped_ms for ms, decision in taken if isinstance(decision, TakeTurn)] == [360]
 
@@ -111,13 +111,13 @@ def test_any_other_judgement_holds_nothing_back(judgement: Judgement) -> None:
     ear = pause()
     ear.words()
     ear.quiet(140)
-    ear.turns.judged(judgement)
+    ear.judged(judgement)
     assert [ms for ms, decision in ear.quiet(300) if isinstance(decision, TakeTurn)] == [1500 + 260]
 
 
 def test_the_judges_doubt_is_of_one_pause() -> None:
     ear = pause()
-    ear.turns.judged(UNFINISHED)
+    ear.judged(UNFINISHED)
     ear.voice(500)
     stopped_ms = ear.ms
     ear.quiet(60)
@@ -230,7 +230,7 @@ def test_silence_is_counted_in_audio_however_it_arrives() -> None:
         ear.quiet(100)
         ear.voice(330)
         ear.quiet(220)
-        ear.turns.judged(UNFINISHED)
+        ear.judged(UNFINISHED)
         ear.quiet(300)
         assert ear.words()
         ear.turns.agent_started()

@@ -71,10 +71,10 @@ def test_a_short_sound_swells_back_and_nothing_is_lost() -> None:
 def test_the_judge_interrupts_from_120_ms_of_speech() -> None:
     ear = speaking()
     ear.voice(100)
-    assert ear.turns.judged(INTERRUPTION) == []
+    assert ear.judged(INTERRUPTION) == []
     ear.voice(20)
-    assert ear.turns.judged(BACKCHANNEL) == []
-    assert ear.turns.judged(INTERRUPTION) == [Interrupt()]
+    assert ear.judged(BACKCHANNEL) == []
+    assert ear.judged(INTERRUPTION) == [Interrupt()]
     assert ear.turns.state is State.CALLER
 
 

@@ -42,7 +42,7 @@ class Chaos:
         elif kind == 8:
             self._answer(words=size % 4 > 0, back=size // 12)
         elif kind == 9:
-            self.obey(self.turns.judged(Judgement(turn_end=size % 4 / 3, interruption=size // 4 / 3)))
+            self.obey(self.ear.judged(Judgement(turn_end=size % 4 / 3, interruption=size // 4 / 3)))
         elif kind in (10, 11):
             self._wait(size * (0.1 if kind == 10 else 1.0))
         elif kind in (12, 13):

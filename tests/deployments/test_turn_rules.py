@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from deployments.turn_rules import TurnRules, score
 from serve_app.errors import ProviderError
-from serve_app.ports import Judgement
+from serve_app.ports import Judgement, Question
 from tests.espeak import RATE, render
 
 AUDIO = Path(__file__).parents[3] / "shared" / "audio"
 
 
 def judge(*parts: NDArray[np.generic]) -> Judgement:
-    return TurnRules().judge(np.concatenate(parts).astype("<i2").tobytes())
+    return TurnRules().judge(Question(np.concatenate(parts).astype("<i2").tobytes()))
 
 
 def silence(milliseconds: int) -> NDArray[np.int16]:
@@ -125,7 +125,7 @@ def test_dc_offset_does_not_matter() -> None:
 
 def test_half_a_sample_is_refused() -> None:
     with pytest.raises(ProviderError, match="odd number of bytes"):
-        TurnRules().judge(b"\x00\x00\x00")
+        TurnRules().judge(Question(b"\x00\x00\x00"))
 
 
 @pytest.mark.skipif(not AUDIO.is_dir(), reason="recordings of people are not here")

@@ -19,6 +19,7 @@ from serve_app.ports import (
     LogEvent,
     Message,
     ModelRequest,
+    Question,
     Reasoning,
     SpeechChunk,
     ToolCall,
@@ -141,11 +142,11 @@ class ScriptedJudge(Scripted):
     def __init__(self, judgement: Judgement = Judgement(turn_end=1.0, interruption=0.0), **script: Any) -> None:  # noqa: B008 - frozen
         super().__init__(**script)
         self.judgement = judgement
-        self.windows: list[bytes] = []
+        self.questions: list[Question] = []
 
-    async def judge(self, pcm: bytes) -> Judgement:
+    async def judge(self, question: Question) -> Judgement:
         with self._work():
-            self.windows.append(pcm)
+            self.questions.append(question)
             await self._wait()
             return self.judgement
 

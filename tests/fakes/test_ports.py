@@ -14,6 +14,7 @@ from serve_app.ports import (
     LogEvent,
     Message,
     ModelRequest,
+    Question,
     Speaker,
     Transcriber,
     TurnJudge,
@@ -50,7 +51,7 @@ async def speak(port: Speaker) -> Any:
 
 
 async def judge(port: TurnJudge) -> Any:
-    return await port.judge(b"pcm")
+    return await port.judge(Question(b"pcm"))
 
 
 async def call(port: WebhookCaller) -> Any:

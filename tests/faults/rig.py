@@ -21,6 +21,7 @@ from serve_app.conversation.agent import Agent, ConversationConfig, Persona, Rul
 from serve_app.conversation.breaker import PROBE_AFTER_S, State
 from serve_app.conversation.known_clauses import known_clauses
 from serve_app.errors import TranscriptionError
+from serve_app.ports import Question
 from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.prepared_speaker import PreparedSpeaker
 from serve_app.providers.webhook import HttpWebhooks
@@ -162,8 +163,8 @@ class Rig:
 class _Vad:
     """As the deployment: it may block."""
 
-    async def judge(self, pcm: bytes) -> Any:
-        return await asyncio.to_thread(TurnRules().judge, pcm)
+    async def judge(self, question: Question) -> Any:
+        return await asyncio.to_thread(TurnRules().judge, question)
 
 
 # ---- what the fakes say
