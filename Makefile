@@ -1,6 +1,6 @@
 # What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
 .DEFAULT_GOAL := help
-.PHONY: help run talk test check faults setup chromium lock
+.PHONY: help run talk test check faults feel setup chromium lock
 
 # python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -22,7 +22,8 @@ help:
 	@echo 'make test                all tests'
 	@echo 'make check               style, types, import rules'
 	@echo 'make faults              what callers hear when providers fail, measured anew: docs/faults.md'
-	@echo 'make lock                choose the versions in requirements.lock anew'
+	@echo 'make feel                how turn-taking feels, measured anew on scripted dialogues: docs/feel.md'
+	@echo 'make lock                choose the versions in the lock files anew'
 
 run: setup
 	@$(BIN)/python -m serve_app.launch
@@ -43,9 +44,12 @@ check: setup
 faults: setup
 	@$(BIN)/python -m tests.faults
 
+feel: setup
+	@$(BIN)/python -m tests.feel
+
 setup: $(INSTALLED)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock smart-turn.lock pyproject.toml
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 is missing: install it, or name it: make PYTHON=/path/to/python3.11'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 		echo '$(PYTHON) is not Python 3.11, 3.12 or 3.13. Name one that is: make PYTHON=/path/to/python3.11'; exit 1; }
@@ -53,7 +57,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 		echo '$(PYTHON) has no venv module. On Debian: apt-get install python3-venv'; exit 1; }
 	@echo 'Installing the packages of requirements.lock into $(VENV): a minute or two, once'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-warn-conflicts --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes --no-deps -r smart-turn.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -73,9 +78,14 @@ chromium:
 		echo 'No $(CHROMIUM): what needs a browser is skipped. On Debian, as root: apt-get install chromium'
 
 # uv resolves for every platform's wheels in one go. No index is written down: a mirror's name would land in the file.
+# Of the wheel that holds smart-turn only the model is used, not the code, whose 400 MB of packages stay away: it has a
+# lock of its own, and pip is told above not to warn of what is missing.
+COMPILE = "$$folder/bin/uv" pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --python-version 3.11
+
 lock:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --disable-pip-version-check --quiet uv && \
-	"$$folder/bin/uv" pip compile pyproject.toml --quiet --all-extras --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --python-version 3.11 -o requirements.lock
-	@! grep -n '://' requirements.lock
+	$(COMPILE) pyproject.toml --extra voice --extra piper --extra dev -o requirements.lock && \
+	sed -n 's/^smart-turn = \["\(.*\)"\].*/\1/p' pyproject.toml | $(COMPILE) - --no-deps --no-annotate -o smart-turn.lock
+	@! grep -n '://' requirements.lock smart-turn.lock

@@ -1,48 +1,50 @@
 """Vad: judgement of a pause or an overlap as a Serve deployment, and the client that makes it a TurnJudge."""
 
-import asyncio
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deployments.lane import Lane, Late
 from deployments.remote import ask
+from deployments.turn_engines import TurnEngine
 from serve_app.errors import ProviderError
 from serve_app.ports import Judgement, Question
 
-
-class TurnEngine(Protocol):
-    """A model of turns. Calls may block and never overlap."""
-
-    def judge(self, question: Question) -> Judgement:
-        """As TurnJudge.judge."""
-        ...
-
-    def describe(self) -> str:
-        """What judges, for people."""
-        ...
+MOST_THREADS = 2
+"""For pauses, on as many cores: a replica that takes more of a machine takes it from calls."""
+MOST_PAUSES = 6
+"""Asked about at once by one gateway: two threads have no time for more, and refusals through Serve take 20-100 ms when
+there are twenty. It is no limit but to a crowd: six at once are a hundred a second."""
 
 
 @serve.deployment
 class Vad:
     """Judges windows with an engine, which each replica makes for itself: models do not travel. Stateless.
 
-    `make_engine` is the engine's class, or any function of a module that returns one.
+    `make_engine` is the engine's class, or any function of a module that returns one. Overlaps have a thread to
+    themselves: they cannot wait for the pauses' model.
     """
 
     def __init__(self, make_engine: Callable[[], TurnEngine]) -> None:
         self._engine = make_engine()
-        self._thread = ThreadPoolExecutor(1, "vad")
+        self._pauses = Lane("pauses", self._engine.judge, threads=min(MOST_THREADS, _cores()))
+        self._overlaps = Lane("overlaps", self._engine.judge)
 
     def describe(self) -> str:
         """What judges, for people."""
         return self._engine.describe()
 
-    async def judge(self, question: Question) -> Judgement:
-        """As TurnJudge.judge."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.judge, question)
+    async def judge(self, question: Question) -> Judgement | None:
+        """As TurnJudge.judge; None: there is no time for it. (An error would be a traceback in Serve's log, each time,
+        and when there are many callers this is no news.)"""
+        lane = self._overlaps if question.overlap else self._pauses
+        try:
+            return await lane.judge(question)
+        except Late:
+            return None
 
 
 class RemoteJudge:
@@ -50,7 +52,27 @@ class RemoteJudge:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
+        self._pauses = 0  # asked about
 
     async def judge(self, question: Question) -> Judgement:
-        judgement: Judgement = await ask(self._handle.judge, question, failure=ProviderError)
+        """As TurnJudge.judge."""
+        if question.overlap:
+            return await self._ask(question)
+        if self._pauses == MOST_PAUSES:
+            raise ProviderError("the judge is asked about too many pauses at once")
+        self._pauses += 1
+        try:
+            return await self._ask(question)
+        finally:
+            self._pauses -= 1
+
+    async def _ask(self, question: Question) -> Judgement:
+        judgement: Judgement | None = await ask(self._handle.judge, question, failure=ProviderError)
+        if judgement is None:
+            raise ProviderError("the judge has no time for this")
         return judgement
+
+
+def _cores() -> int:
+    """Those this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,7 +13,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.remote import ask
 from deployments.tts import RemoteSpeaker, TtsProxy
-from deployments.turn_rules import TurnRules
+from deployments.turn_engines import choose_engine
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
 from serve_app.access import STORE_ANSWERS_WITHIN_S, Access
@@ -58,7 +58,7 @@ class Arguments(BaseModel):
 def build(args: Arguments) -> Application:
     """The graph that Serve deploys. Secrets are no arguments: each replica reads its own environment."""
     whisper = _graph(LocalWhisper).bind(device=args.whisper_device, compute_type=args.whisper_compute_type)
-    vad, tts = _graph(Vad).bind(TurnRules), _graph(TtsProxy).bind()
+    vad, tts = _graph(Vad).bind(choose_engine), _graph(TtsProxy).bind()
     return _graph(Gateway).bind(compose, whisper=whisper, vad=vad, tts=tts)
 
 

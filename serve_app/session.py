@@ -24,6 +24,7 @@ from serve_app.conversation.actions import (
     CallWebhook,
     End,
     Log,
+    Murmur,
     Send,
     Speak,
     Stop,
@@ -50,6 +51,7 @@ from serve_app.ports import (
     Question,
     Reasoning,
     Speaker,
+    SpeechChunk,
     ToolCall,
     Transcriber,
     Transcript,
@@ -69,6 +71,8 @@ FRAME_S = FRAME_SAMPLES / RATE
 JUDGE_WINDOW = 8 * RATE
 JUDGE_BUDGET_S = 0.150
 """A judgement later than this is of a moment that has passed: the rules have decided."""
+MURMUR_BUDGET_S = 0.300
+"""A murmur later than this would be heard over the caller's next words."""
 WAIT_FOR_INITIATION_S = 5.0
 """Raw clients may never send their opening message."""
 
@@ -120,7 +124,11 @@ class Session:
             speculation=speculation,
             ration=ration,
         )
-        self._format = AudioFormat.parse(agents[agent_id].conversation_config.asr.user_input_audio_format)
+        config = agents[agent_id].conversation_config
+        self._format = AudioFormat.parse(config.asr.user_input_audio_format)
+        self._voice_format = AudioFormat.parse(config.tts.agent_output_audio_format)
+        self._heard_at = 0.0  # when the caller's newest audio came
+        self._plays_until = 0.0  # when what was sent will have been played
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
         self._unread = 0  # characters in it
         self._outbox = Outbox()
@@ -268,10 +276,11 @@ class Session:
         actions = self._conversation.open(initiation, self._now())  # refused: the close is the first the client gets
         self._opened = True
         if not self._conversation.text_only:
-            self._audio = CallerAudio(self._format)
+            self._audio = CallerAudio(self._format, self._voice_format)
         self._perform(actions)
 
     async def _hear(self, data: bytes, arrived: float) -> None:
+        self._heard_at = arrived
         try:
             frames = self._audio.frames(data)
         except ValueError as e:
@@ -307,6 +316,7 @@ class Session:
             match action:
                 case Send(message):
                     self._outbox.put(message)
+                    self._note_played(message)
                 case Log(kind, data):
                     self._append(kind, data)
                 case Recognise():
@@ -325,6 +335,8 @@ class Session:
                     self._work_for(reply, self._call_webhook(action))
                 case Speak(reply):
                     self._work_for(reply, self._speak(action))
+                case Murmur():
+                    self._spawn(self._murmur(action))
                 case Warm(language, voice):
                     self._spawn(self._parts.speaker.warm(language=language, voice=voice))
                 case Stop(reply):
@@ -334,6 +346,17 @@ class Session:
                     raise error
         if self._conversation.deadline() < self._wakes_at:
             self._moved.set()
+
+    def _note_played(self, message: protocol.ServerMessage) -> None:
+        """Our voice may come back through the caller's microphone: it sounds from that sample of theirs on."""
+        now = self._now()
+        if isinstance(message, protocol.Interruption):
+            self._plays_until = now
+        elif isinstance(message, protocol.Audio):
+            begins = max(now, self._plays_until)
+            at = self._audio.recording.end + round((begins - self._heard_at) * RATE)
+            self._audio.played(message.audio_base_64, at)
+            self._plays_until = begins + self._voice_format.seconds(len(message.audio_base_64))
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
         at = self._begun_unix + self._now() - self._begun
@@ -423,6 +446,15 @@ class Session:
             self._perform(answering.speech_failed(action.reply, action.clause, e, self._now()))
         else:
             self._perform(answering.clause_spoken(action.reply, action.clause, self._now()))
+
+    async def _murmur(self, action: Murmur) -> None:
+        speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)
+        try:
+            async with asyncio.timeout(MURMUR_BUDGET_S), aclosing(speech) as chunks:
+                audio = b"".join([chunk.audio async for chunk in chunks if isinstance(chunk, SpeechChunk)])
+        except (ProviderError, TimeoutError):
+            return  # nobody waits for it
+        self._perform(self._conversation.murmured(audio, self._now()))
 
     def _warn(self, error: ProviderError) -> None:
         """For operators. The message is ours and holds nothing of the conversation; its cause might, and stays out."""

@@ -20,6 +20,7 @@ from serve_app.audio.silero import WINDOW_SAMPLES, Silero
 _WEBRTC_MODE = 2  # 15 ms to a word's first "voice"; mode 3 takes 60
 _WEBRTC_SETTLED = round(0.16 * RATE)  # until then a new detector calls faint noise voice
 _ONSET_REACH = round(0.4 * RATE)  # how far before Silero's word speech may have begun: its worst delay is 0.3 s
+_LOWEST_FLOOR_DB = -70.0  # quieter lines are all the same: what is louder than this and the margin may be a voice
 
 
 class Frame(NamedTuple):
@@ -31,6 +32,9 @@ class Frame(NamedTuple):
     voiced: this frame is speech. False from the first frame in which the voice can no longer be heard.
     onset: on the first voiced frame of a region of speech, the sample where that speech really began.
     score: how sure Silero is, 0..1; 0 while it sleeps.
+    level: of this frame, dBFS, a DC offset not counted.
+    floor: the line's noise as it is known by now, dBFS; -70 at the least.
+    echo: how sure it is that what sounds here is our own voice coming back, 0..1.
     """
 
     end: int
@@ -39,6 +43,9 @@ class Frame(NamedTuple):
     voiced: bool
     onset: int | None
     score: float = 0.0
+    level: float = _LOWEST_FLOOR_DB
+    floor: float = _LOWEST_FLOOR_DB
+    echo: float = 0.0
 
 
 class FrameDetector:
@@ -55,7 +62,8 @@ class FrameDetector:
     def process(self, samples: Samples) -> Frame:
         """Judge the next FRAME_SAMPLES at 16 kHz."""
         self._end += FRAME_SAMPLES
-        loud = self._energy.process(level_db(samples), self._end, self._confirmation.standing)
+        level = level_db(samples)
+        loud = self._energy.process(level, self._end, self._confirmation.standing)
         # WebRTC models the noise as it goes: it hears every frame, also those whose answer is not used.
         voice = self._webrtc.is_speech(samples.tobytes(), RATE) and self._end > _WEBRTC_SETTLED
         gate = loud and voice
@@ -66,13 +74,12 @@ class FrameDetector:
         voiced = onset is not None or (self._in_region and self._energy.audible)
         if voiced:
             self._voiced_until = self._end
-        return Frame(self._end, loud, gate, voiced, onset, self._confirmation.score)
+        return Frame(self._end, loud, gate, voiced, onset, self._confirmation.score, level, self._energy.floor)
 
     def _onset(self) -> int:
         return max(self._energy.loud_since, self._voiced_until, self._end - _ONSET_REACH)
 
 
-_LOWEST_FLOOR_DB = -70.0  # quieter lines are all the same: what is louder than this and the margin may be a voice
 _ENTER_DB, _STAY_DB = 8.0, 5.0  # over the floor: to become loud, and to remain so within speech
 _FLOOR_FALL = 0.2  # share of the way down to a quieter frame: one dropout must not empty the floor
 _FLOOR_RISE_DB = 0.3  # a frame: 15 dB a second, which a second of Silero's hesitation survives
@@ -88,13 +95,13 @@ class _EnergyGate:
     def __init__(self) -> None:
         self.audible = False  # loud, and not too far below the voice
         self.loud_since = 0  # first sample of the present or latest loud run
+        self.floor = _LOWEST_FLOOR_DB
         self._loud_until = -_LOUD_GAP - 1
-        self._floor = _LOWEST_FLOOR_DB
         self._voice = _LOWEST_FLOOR_DB
 
     def process(self, level: float, end: int, speech: bool) -> bool:
         """Take the level of the frame that ends at `end`, and whether speech is likely; return whether it is loud."""
-        loud = level > self._floor + (_STAY_DB if speech and self.audible else _ENTER_DB)
+        loud = level > self.floor + (_STAY_DB if speech and self.audible else _ENTER_DB)
         if loud:
             start = end - FRAME_SAMPLES
             if start - self._loud_until > _LOUD_GAP:
@@ -106,10 +113,10 @@ class _EnergyGate:
         return loud
 
     def _move_floor(self, level: float, *, voiced: bool) -> None:
-        if level < self._floor:
-            self._floor = max(self._floor + _FLOOR_FALL * (level - self._floor), _LOWEST_FLOOR_DB)
+        if level < self.floor:
+            self.floor = max(self.floor + _FLOOR_FALL * (level - self.floor), _LOWEST_FLOOR_DB)
         else:
-            self._floor = min(self._floor + (_FLOOR_RISE_VOICED_DB if voiced else _FLOOR_RISE_DB), level)
+            self.floor = min(self.floor + (_FLOOR_RISE_VOICED_DB if voiced else _FLOOR_RISE_DB), level)
 
 
 _REPLAY = 9 * WINDOW_SAMPLES  # 288 ms: what the gate may have missed, and enough for the network to settle

@@ -55,6 +55,14 @@ class Warm(msgspec.Struct, frozen=True):
     voice: Voice
 
 
+class Murmur(msgspec.Struct, frozen=True):
+    """Have this spoken, a word or two, and report its audio as a whole; nothing if it takes long."""
+
+    text: str
+    language: str
+    voice: Voice
+
+
 class Stop(msgspec.Struct, frozen=True):
     """End all work for this reply, at once."""
 
@@ -72,5 +80,19 @@ class End(msgspec.Struct, frozen=True):
     error: HelloError
 
 
-Action = Send | Recognise | Overhear | StopRecognising | Judge | Think | CallWebhook | Speak | Warm | Stop | Log | End
+Action = (
+    Send
+    | Recognise
+    | Overhear
+    | StopRecognising
+    | Judge
+    | Think
+    | CallWebhook
+    | Speak
+    | Murmur
+    | Warm
+    | Stop
+    | Log
+    | End
+)
 Actions = list[Action]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from serve_app.conversation.manners import Eagerness, Manners, Strategy
 from serve_app.conversation.tools import (
     BuiltInTools,
     ClientTool,
@@ -117,8 +118,20 @@ class SoftTimeout(_Section, frozen=True):
 class Turn(_Section, frozen=True):
     """Seconds. `turn_timeout`: of silence before the agent speaks up; `initial_wait_time`: the same before the first
     word, if the caller is to speak first (None: turn_timeout); `silence_end_call_timeout`: of silence that end the
-    call (-1: none)."""
+    call (-1: none).
 
+    `turn_eagerness`: how long a pause in mid-sentence may be; `spelling_patience`: callers get time to dictate.
+    `interruption_ignore_terms`: what may be said over the agent without interrupting it; besides our own terms, if
+    there are none or with `merge_with_default_ignore_terms`, of `interruption_ignore_term_languages` (None: of the
+    conversation's). `transcribe_on_disabled_interruptions`: what is said over words that must not be interrupted is a
+    turn after them."""
+
+    turn_eagerness: Eagerness = "normal"
+    spelling_patience: Literal["auto", "off"] = "auto"
+    interruption_ignore_terms: tuple[str, ...] = ()
+    merge_with_default_ignore_terms: bool = True
+    interruption_ignore_term_languages: tuple[Language, ...] | None = None
+    transcribe_on_disabled_interruptions: bool = False
     turn_timeout: Annotated[float, Meta(ge=1, le=30)] = 7.0
     initial_wait_time: Annotated[float, Meta(ge=1, le=300)] | None = None
     silence_end_call_timeout: Annotated[float, Meta(ge=-1)] = -1.0
@@ -204,9 +217,12 @@ class OnFailure(_Section, frozen=True):
 
 class Hello(_Section, frozen=True):
     """What ElevenLabs' agents do not have. `confidence_threshold`: the caller is asked again after words that were
-    understood less surely than this, 0..1."""
+    understood less surely than this, 0..1. `overlap`: what becomes of the agent's words when the caller speaks over
+    them. `backchannels`: it murmurs ("uhum") while callers speak long."""
 
     confidence_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    overlap: Strategy = "overlap_aware"
+    backchannels: bool = True
     on_failure: OnFailure = OnFailure()
 
 
@@ -223,6 +239,17 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         named = {tool.name: tool for tool in prompt.tools}
         chosen = named if prompt.tool_ids is None else {name: named[name] for name in prompt.tool_ids}
         return {**chosen, **prompt.built_in_tools.all()}
+
+    @property
+    def manners(self) -> Manners:
+        turn = self.conversation_config.turn
+        return Manners(
+            turn.turn_eagerness,
+            turn.spelling_patience == "auto",
+            self.hello.overlap,
+            turn.transcribe_on_disabled_interruptions,
+            self.hello.backchannels,
+        )
 
     @property
     def client_events(self) -> frozenset[str]:

@@ -27,6 +27,8 @@ from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolEr
 
 MOST_ROUNDS = 8
 """Times that an answer may use tools: a model that goes on for ever is asked for words."""
+LAST_WORDS = 25
+"""Characters of a question, after which callers know what it asks: a second and a half."""
 _LINES = {"retry": "trouble", "transfer": "transfer", "end": "no_service"}
 
 
@@ -146,8 +148,10 @@ class Answering:
 
     def done(self) -> Actions:
         """All that is to be done now."""
-        barge_in = protocol.Interruption.TYPE in self._out.events  # to do without the event is to do without it
+        listed = protocol.Interruption.TYPE in self._out.events  # to do without the event is to do without it
+        barge_in = listed and self._identity.agent.hello.overlap != "disabled"
         self._turns.interruptible = barge_in and not self.protected
+        self._turns.manners = self._identity.manners
         return self._out.take()
 
     @property
@@ -155,6 +159,13 @@ class Answering:
         """The caller cannot interrupt now."""
         reply = self.reply
         return reply is not None and (reply.protected or any(u.tool and u.tool.protected for u in reply.pending))
+
+    def has_asked(self, now: float) -> bool:
+        """What is being said is the end of a question."""
+        reply = self.reply
+        if reply is None or not reply.complete or not reply.text.endswith("?"):
+            return False
+        return len(reply.answer) - reply.playback.heard(now) <= LAST_WORDS
 
     @property
     def leaving(self) -> bool:
@@ -225,6 +236,12 @@ class Answering:
         if fade:
             self._delivery.send(reply, fade)
         self._cut(reply, reply.writing, heard, now)
+
+    def yield_floor(self, now: float) -> None:
+        """The caller takes the floor when the clause that is being said is over."""
+        if reply := self.reply:
+            reply.yield_floor()
+            self._play(reply, now)
 
     def cut_off(self, now: float) -> None:
         """The answer ends here, for another reason than the caller's voice."""
@@ -324,6 +341,8 @@ class Answering:
 
     def _go_on(self, reply: Reply, now: float) -> None:
         """Whatever comes next: tools, the model again, or the end of the text."""
+        if reply.yielded:
+            return
         if reply.taken and not reply.thinking and reply.calls:
             self._use_tools(reply, now)
         waits = reply.thinking or reply.calls or reply.held or (reply.pending and not reply.ends)
@@ -373,6 +392,12 @@ class Answering:
 
     def _finish(self, reply: Reply, now: float) -> None:
         """The caller has heard, or read, the end of it."""
+        if reply.yielded:
+            self._drop()
+            self._turns.agent_finished()
+            if reply.writing:
+                self._cut(reply, reply.writing, reply.heard(now), now)
+            return
         if not self._text_only and not reply.playback.started and not reply.silent:
             error = SpeechError("the voice gave no sound")
             self._out.log_error(error)

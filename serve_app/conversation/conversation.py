@@ -14,13 +14,17 @@ from serve_app.conversation import opening, protocol
 from serve_app.conversation.actions import Actions, End, StopRecognising, Warm
 from serve_app.conversation.agent import Agent, ConversationConfig
 from serve_app.conversation.answering import Answering
+from serve_app.conversation.backchannels import Backchannels
 from serve_app.conversation.decisions import (
+    Backchannel,
     Decisions,
     Discard,
     Duck,
     Hold,
+    Ignore,
     Interrupt,
     Judge,
+    Judged,
     Judgement,
     NoWords,
     Overhear,
@@ -28,12 +32,16 @@ from serve_app.conversation.decisions import (
     Recognise,
     Swell,
     TakeTurn,
+    Words,
+    Yield,
 )
 from serve_app.conversation.dialogue import Transcript
 from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.endings import ending
 from serve_app.conversation.hearing import Hearing
 from serve_app.conversation.heartbeat import PING_EVERY_S, Heartbeat
 from serve_app.conversation.identity import Identity
+from serve_app.conversation.ignore_terms import IgnoreTerms
 from serve_app.conversation.line_quality import LineQuality
 from serve_app.conversation.lines import line
 from serve_app.conversation.notes import SILENT_NOTE
@@ -41,7 +49,8 @@ from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.patience import Overdue, Patience
 from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.turn_metrics import TurnMetrics
-from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, SILENCE_S, UNSURE_SILENCE_S, State, TurnTaking
+from serve_app.conversation.turn_states import State
+from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S, TurnTaking
 from serve_app.errors import CallerSilent, ClientError, Gone, HelloError, Silent, TimeIsUp, TranscriptionError
 
 SCORE_EVERY = 5
@@ -77,7 +86,7 @@ class Conversation:
         self._out = Outgoing()
         self._speculation = speculation
         early = (ration or Ration()) if speculation is not Speculation.OFF else None
-        self._turns = TurnTaking(silence_s=SILENCE_S, unsure_s=UNSURE_SILENCE_S, early=early)
+        self._turns = TurnTaking(early=early)
         self._heartbeat = Heartbeat(ping_every_s)
         self._metrics = TurnMetrics()  # of the turn under way
         self._hearing = Hearing(self._out)
@@ -125,6 +134,7 @@ class Conversation:
             text_only=self.text_only,
             speculation=self._speculation,
         )
+        self._backchannels = Backchannels(self._out, self._identity)
         self._quality = LineQuality(now)
         self._turns.overhears = (
             protocol.TentativeUserTranscript.TYPE in self._out.events and self._speculation is not Speculation.OFF
@@ -200,12 +210,40 @@ class Conversation:
         return self.recognised(recognition, Transcript("", self._identity.language, 0.0), now)
 
     def recognised(self, recognition: int, transcript: Transcript, now: float) -> Actions:
-        if recognition == self._turns.recognition:
-            self._metrics = TurnMetrics(transcript=now)
-            words = self._hearing.recognised(transcript, self._turns.speech_s)
-            if words and self._turns.state is State.PAUSE:
-                self._hearing.show(transcript.text)
-            self._decided(self._turns.recognised(recognition, words=words, now=now), now)
+        if recognition != self._turns.recognition:
+            return self.answering.done()
+        over_agent = self._turns.agent_speaks
+        words = self._words(transcript, now, over_agent=over_agent)
+        if over_agent and words is not Words.SPEECH:
+            self._decided(self._turns.recognised(recognition, words, now), now)
+            self._hearing.over()
+            return self.answering.done()
+        self._metrics = TurnMetrics(transcript=now)
+        if words is Words.SPEECH and self._turns.state is State.PAUSE:
+            self._hearing.show(transcript.text)
+        sure = transcript.confidence >= self._confidence_threshold
+        asked = self.answering.dialogue.asked
+        end = ending(transcript.text, self._identity.language, asked) if sure else None
+        self._decided(self._turns.recognised(recognition, words, now, end), now)
+        return self.answering.done()
+
+    def _words(self, transcript: Transcript, now: float, *, over_agent: bool) -> Words:
+        """Over the end of a question "yes" is no listening noise, but the answer."""
+        words = self._hearing.recognised(transcript, self._turns.speech_s)
+        if words is not Words.SPEECH or not over_agent or self.answering.has_asked(now):
+            return words
+        turn = self._identity.agent.conversation_config.turn
+        terms = IgnoreTerms(
+            turn.interruption_ignore_terms,
+            defaults=turn.merge_with_default_ignore_terms or not turn.interruption_ignore_terms,
+            languages=turn.interruption_ignore_term_languages or (),
+        )
+        ignores = terms.may_ignore if self._turns.speech_goes_on else terms.ignores
+        return Words.BACKCHANNEL if ignores(transcript.text, self._identity.language) else words
+
+    def murmured(self, audio: bytes, now: float) -> Actions:
+        """The voice has made a backchannel's sound, all of it."""
+        self._backchannels.begin(audio, now, self._turns.speech)
         return self.answering.done()
 
     def overheard(self, look: int, transcript: Transcript) -> Actions:
@@ -232,6 +270,7 @@ class Conversation:
             self._heartbeat.dead_at,
             self.answering.deadline(),
             self._patience.deadline(idle=self._idle),
+            self._backchannels.deadline(),
             float("inf") if turn is None else turn,
         )
 
@@ -239,6 +278,7 @@ class Conversation:
         if decisions := self._turns.tick(now):
             self._decided(decisions, now)
         self.answering.tick(now)
+        self._backchannels.tick(now, self._turns.speech)
         if overdue := self._patience.overdue(now, idle=self._idle):
             self._overdue(overdue, now)
         if now >= self._heartbeat.dead_at:
@@ -294,6 +334,16 @@ class Conversation:
                     self._went_on(now)
                 case Hold():
                     self.answering.hold(now)
+                case Judged():
+                    self._tell(decision)
+                case Backchannel():
+                    self._backchannels.want(self._turns.speech)
+                case Ignore():
+                    assert self._hearing.transcript is not None
+                    text = self._hearing.transcript.text
+                    self._out.log("backchannel", role="user", text=text, time_in_call_secs=self._out.time_in_call(now))
+                case Yield():
+                    self.answering.yield_floor(now)
                 case TakeTurn(caller_stopped):
                     assert self._hearing.transcript is not None
                     self._metrics.caller_stopped, self._metrics.decided = caller_stopped, now
@@ -308,6 +358,10 @@ class Conversation:
                     self.answering.cut_off(now)
                 case Interrupt():
                     self.answering.interrupt(now)
+
+    def _tell(self, judged: Judged) -> None:
+        changed = judged.rules != judged.decided
+        self._out.log("judgement", of=judged.of, rules=judged.rules, decided=judged.decided, changed=changed)
 
     def _prepare(self, transcript: Transcript, now: float) -> None:
         note = self._hearing.note(transcript, self._confidence_threshold)

@@ -1,6 +1,16 @@
 """What turn-taking decides, and the judgement it asks for. The conversation carries the decisions out."""
 
+from enum import Enum, auto
+
 import msgspec
+
+
+class Words(Enum):
+    """What the recogniser found in a stretch of the caller's sound."""
+
+    NONE = auto()
+    BACKCHANNEL = auto()  # nothing but "uh-huh", "right" and the like
+    SPEECH = auto()
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -75,5 +85,42 @@ class Interrupt(msgspec.Struct, frozen=True):
     """The caller takes the floor: the agent stops."""
 
 
-Decision = Recognise | Overhear | Judge | Prepare | Discard | Hold | TakeTurn | NoWords | Duck | Swell | Interrupt
+class Yield(msgspec.Struct, frozen=True):
+    """The caller wants the floor, and gets it when the clause that is being said is over."""
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """The words recognised last were listening noise: the agent goes on."""
+
+
+class Backchannel(msgspec.Struct, frozen=True):
+    """Murmur that somebody listens. The floor stays the caller's."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """Something was decided with the judge's view: a pause or an overlap (`of`), what it came to, and what it would
+    have come to by the rules alone."""
+
+    of: str
+    rules: str
+    decided: str
+
+
+Decision = (
+    Recognise
+    | Overhear
+    | Judge
+    | Judged
+    | Prepare
+    | Discard
+    | Hold
+    | TakeTurn
+    | NoWords
+    | Duck
+    | Swell
+    | Interrupt
+    | Yield
+    | Ignore
+    | Backchannel
+)
 Decisions = list[Decision]

@@ -60,6 +60,11 @@ class Dialogue:
         return spoken[-1:] in (["user"], ["tool"])
 
     @property
+    def asked(self) -> str:
+        """What the agent said last, to which the user's next words answer."""
+        return next((m.content for m in reversed(self._said) if m.role == "assistant" and m.content), "")
+
+    @property
     def user_has_spoken(self) -> bool:
         return any(message.role == "user" for message in self._said)
 

@@ -1,9 +1,10 @@
 """What is said to pass the time while an answer is late, and when: a caller must not wonder if anybody is there."""
 
 from serve_app.conversation.agent import SoftTimeout
+from serve_app.conversation.endpointing import SILENCE_S
 from serve_app.conversation.lines import line
 from serve_app.conversation.reply import Reply
-from serve_app.conversation.turn_taking import HOLD_AFTER_S, SILENCE_S
+from serve_app.conversation.turn_taking import HOLD_AFTER_S
 
 TOOL_PATIENCE_S = 1.5
 """Silence while tools run, until the agent says that it is on it: callers ask "hello?" at about 2 s."""
@@ -31,7 +32,8 @@ def filler_due(reply: Reply, soft: SoftTimeout, *, user_has_spoken: bool) -> flo
         silent = any(use.tool and use.tool.pre_tool_speech == "off" for use in reply.pending)
         first = max(waits_from + TOOL_PATIENCE_S, reply.busy_since + GRACE_S)
         again = max(quiet_from, reply.busy_since) + STILL_BUSY_S
-        return _NEVER if silent else again if reply.fillers else first
+        told = reply.fillers and reply.filled_at >= reply.busy_since  # that the tools take long
+        return _NEVER if silent else again if told else first
     if not reply.thinking:
         return _NEVER
     if soft.timeout_seconds <= 0:

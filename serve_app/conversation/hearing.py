@@ -1,6 +1,7 @@
 """What was made of the caller's words in the turn under way, and how sure of them one can be."""
 
 from serve_app.conversation import protocol
+from serve_app.conversation.decisions import Words
 from serve_app.conversation.dialogue import Transcript
 from serve_app.conversation.hypotheses import Hypotheses
 from serve_app.conversation.notes import UNCLEAR_NOTE, WAY_OUT_NOTE
@@ -30,12 +31,14 @@ class Hearing:
         """For a recognition."""
         self._asked, self.fault = True, None
 
-    def recognised(self, transcript: Transcript, speech_s: float) -> bool:
+    def recognised(self, transcript: Transcript, speech_s: float) -> Words:
         """Whether there are words in it. `speech_s`: how much speech the voice detector heard."""
         for fallback in transcript.fallbacks:
             self._out.log_fallback(fallback)
         self.transcript = transcript
-        return bool(transcript.text) and not is_imagined(transcript.text, speech_s)
+        if not transcript.text or is_imagined(transcript.text, speech_s):
+            return Words.NONE
+        return Words.SPEECH
 
     def overheard(self, text: str) -> None:
         """What the caller has said so far, while they speak on."""

@@ -17,6 +17,7 @@ class Identity:
     def __init__(self, opening: Opening, agents: Mapping[str, Agent]) -> None:
         self._unfilled = opening.agent  # a value of the client's is no text of ours: nothing is filled in twice
         self.agent = dynamic_variables.filled(opening.agent, opening.variables)
+        self.manners = self.agent.manners
         self.language = opening.agent.conversation_config.agent.language
         self.variables = opening.variables
         self._given = opening.given
@@ -67,6 +68,7 @@ class Identity:
         except ClientError as e:
             raise ToolError(e.message) from e
         self._unfilled, self.agent, self.variables = agent, filled, variables
+        self.manners = filled.manners
 
     def request(self, messages: list[Message], *, tools: bool, hurry: bool = False) -> ModelRequest:
         """What the model is asked, as this agent."""

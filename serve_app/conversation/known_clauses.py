@@ -6,6 +6,7 @@ import msgspec
 
 from serve_app.conversation.agent import Agent, Voice
 from serve_app.conversation.dynamic_variables import names
+from serve_app.conversation.ignore_terms import TAKES
 from serve_app.conversation.lines import all_lines
 from serve_app.conversation.overrides import in_language
 from serve_app.conversation.phrasing import Clause, Phrasing
@@ -26,7 +27,8 @@ def known_clauses(agent: Agent) -> list[KnownClause]:
     found: dict[KnownClause, None] = {}
     for language in agent.languages:
         speaking = in_language(agent, language)
-        for text in [*_messages(speaking), *all_lines(language)]:
+        murmurs = TAKES.get(language[:2], ()) if speaking.hello.backchannels else ()
+        for text in [*_messages(speaking), *all_lines(language), *murmurs]:
             for clause in _clauses(text):
                 found[KnownClause(clause.text, language, speaking.conversation_config.tts)] = None
     return list(found)

@@ -16,7 +16,9 @@ from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation.phrasing import Clause
 
 CHUNK_S = 0.040
+"""20 ms would double the messages, and gain 20 ms at an interruption."""
 LEAD_S = 0.060
+"""Ahead of real time: what bridges the jitter of a good line, and is heard that much longer after an interruption."""
 LONG_LEAD_S = 0.250
 """On a bad line: what bridges its jitter is heard that much longer after an interruption, unless the client drops it.
 """
@@ -132,13 +134,15 @@ class _Sounding(NamedTuple):
 
 
 class Playback:
-    def __init__(self, audio_format: AudioFormat) -> None:
+    """`gain`: at which it begins, and stays unless it is ducked."""
+
+    def __init__(self, audio_format: AudioFormat, gain: float = 1.0) -> None:
         self.lead_s = LEAD_S
         self._format = audio_format
         self._tracks: deque[_Track] = deque()
         self._released = False
         self._closed = False
-        self._gain = self._target_gain = 1.0
+        self._gain = self._target_gain = gain
         self._plays_until = 0.0
         self._sent: deque[_Sounding] = deque()  # not yet begun at the caller's
         self._sounding: _Sounding | None = None  # the latest that has
@@ -184,6 +188,12 @@ class Playback:
 
     def swell(self) -> None:
         self._target_gain = 1.0
+
+    def yield_floor(self) -> None:
+        """End with the clause that is being said, or is about to be."""
+        sounding = next((track for track in self._tracks if not track.spent), None)
+        self._tracks = deque([sounding] if sounding else [])
+        self._closed = True
 
     def fade(self) -> Piece | None:
         """End now: at most FADE_S of what would have followed, dying away. None if nothing was left to play."""

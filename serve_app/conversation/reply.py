@@ -55,6 +55,7 @@ class Reply:
         self.protected = False  # the caller cannot interrupt it
         self.silent = False  # the agent skips its turn
         self.closing = False  # what was said is all: the model is not asked again
+        self.yielded = False  # the caller wants the floor: it ends with the clause that is being said
         self.ends: HelloError | None = None  # with which the call is over once it was heard
         self.transfers_to = ""  # the agent who takes the call over then
         self.hanging_up: ToolUse | None = None  # the use of end_call: its outcome is told then
@@ -131,7 +132,14 @@ class Reply:
         self.thinking, self.using_tools, self._fresh, self._worded = True, False, True, False
         self.soft_fillers, self.calls, self.asked_at = 0, [], now
 
+    def yield_floor(self) -> None:
+        self.yielded = self.complete = True
+        self._waiting.clear()
+        self.playback.yield_floor()
+
     def token(self, text: str, now: float) -> None:
+        if self.yielded:
+            return
         self.tokens += 1
         if self.metrics.first_token is None:
             self.metrics.first_token = now

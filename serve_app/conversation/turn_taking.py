@@ -5,29 +5,27 @@ The rules of this file:
 - Time in audio is counted in audio: clients send lumps of 32 ms or 250 ms. The loop clock (`now`) is only for what may
   never come: a client that stops sending, a recogniser that does not answer.
 - Silence is counted from the last voiced frame.
-- At most one of caller and agent has the floor; an overlap ends, within JUDGE_WITHIN, with one of them.
+- At most one of caller and agent has the floor; an overlap ends, within `overlap.JUDGE_WITHIN`, with one of them.
 - No state waits for an event that may never come: see `deadline`.
-
-    LISTENING ──voice──▶ CALLER ◀─voice── PAUSE ──silence──▶ HEARD ──words──▶ THINKING ──first audio──▶ AGENT
-        ▲                  │ └──40 ms quiet──▶ ▲               │ no words        │ voice: CALLER           │ ▲
-        │                  │                                   ▼                                   gate   ▼ │ swell
-        └──────────────────┴───────────── end of answer ── LISTENING            CALLER ◀─interrupt─ OVERLAP
+- The state changes along TRANSITIONS only; docs/turn-taking.md draws them.
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 
 from serve_app.audio.detector import Frame
+from serve_app.audio.echo import LIKELY
 from serve_app.audio.framing import FRAME_SAMPLES as FRAME
 from serve_app.audio.framing import RATE
 from serve_app.conversation.decisions import (
-    Decision,
+    Backchannel,
     Decisions,
     Discard,
     Duck,
     Hold,
+    Ignore,
     Interrupt,
     Judge,
+    Judged,
     Judgement,
     NoWords,
     Overhear,
@@ -35,12 +33,16 @@ from serve_app.conversation.decisions import (
     Recognise,
     Swell,
     TakeTurn,
+    Words,
+    Yield,
 )
+from serve_app.conversation.endings import Ending
+from serve_app.conversation.endpointing import SILENCE_S, silence_needed
+from serve_app.conversation.manners import Manners
+from serve_app.conversation.overlap import FAINT_DB, QUIET_AGAIN, VOICED_FROM, WORDS_FROM, Overlap, Verdict
 from serve_app.conversation.speculation import Ration
+from serve_app.conversation.turn_states import TRANSITIONS, Event, State
 
-SILENCE_S = 0.250
-UNSURE_SILENCE_S = 0.350
-"""The pause that ends a turn, and when the judge doubts that it did."""
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
 LEAD_IN = int(0.100 * RATE)
@@ -49,81 +51,89 @@ RECOGNISE_EVERY = int(0.400 * RATE)
 """At most one recognition in this much audio: every gap between words would be one otherwise."""
 OVERHEAR_EVERY = int(1.000 * RATE)
 """Of the caller's speech, from its beginning: what they have said so far is shown about this often."""
-JUDGE_PAUSE_AFTER = int(0.200 * RATE)
-"""Into a pause, when the judge is asked whether the turn is over: as late as leaves it time to answer."""
-UNFINISHED_BELOW = 0.2
-"""Of the judge's score: only a clear no holds the answer back."""
+JUDGE_PAUSES_AT = (int(0.140 * RATE), int(0.500 * RATE))
+"""Into a pause, when the judge is asked whether the turn is over: the first answer comes in time for the shortest
+silence, the second is for a pause that lasts. A model costs 50 ms of a core each time."""
 DUCK_AFTER = int(0.060 * RATE)
-"""Voice over the agent for this long lowers the agent: on the wire within 80 ms of onset, heard one lead later."""
-JUDGE_EVERY = int(0.100 * RATE)
-JUDGE_WITHIN = int(0.350 * RATE)
-"""An overlap is decided by then. Published detectors need 300-600 ms to tell "uh-huh" from "stop"."""
-INTERRUPTS_FROM = int(0.240 * RATE)
-"""Speech this long over the agent is an interruption, whatever the judge says."""
-JUDGED_FROM = int(0.120 * RATE)
-"""Less speech than this is no interruption: it is too little to judge. This much is one if the judge says so, or if
-it still goes on when the overlap must be decided."""
-QUIET_AGAIN = int(0.200 * RATE)
-"""The overlap is over when nothing voice-like came for this long."""
+"""Sound over the agent for this long lowers the agent: on the wire within 80 ms of onset, heard one lead later."""
+ECHO_LASTS = int(0.500 * RATE)
+OTHERS_AFTER_ECHO = int(0.160 * RATE)
+"""So soon after our own voice came back, a sound is taken for somebody else's when it has not been ours for this long:
+one in five frames of an echo goes unrecognised."""
+FORGOTTEN_AFTER = int(1.000 * RATE)
+"""Quiet after which a sound that did not interrupt is no part of what the caller says next."""
+OVERLAP_OVER = int(0.120 * RATE)
+"""Quiet after which what was said over the agent is recognised: it may have been "wait!"."""
+BACKCHANNEL_FROM = int(3.000 * RATE)
+"""Of the caller's speech: who speaks this long likes to know that somebody listens."""
+BACKCHANNEL_EVERY = int(6.000 * RATE)
+"""More of it would be heard as impatience."""
+BACKCHANNEL_AT = int(0.200 * RATE)
+"""Into a pause: people murmur where the other takes breath (Ward and Tsukahara, Journal of Pragmatics 32, 2000)."""
+BACKCHANNEL_PAUSE_S = 0.500
+"""The pause must be good for this long: the caller has plainly not finished."""
+MAY_BE_A_WORD = int(0.300 * RATE)
+"""A sound this long holds the end of a turn back: Silero confirms a word 50-300 ms after it began."""
 STALLED_S = 0.700
-"""No audio at all for this long beyond the silence buffer counts as silence: the client has stopped sending."""
+"""No audio at all for this long beyond the shortest silence counts as silence: the client has stopped sending."""
 HOLD_AFTER_S = 1.2
-"""From the decision. Words that are later than this leave the caller in a silence that has to be filled: 2 s of it is
+"""From the end of the shortest silence. Words that are later than this leave the caller in a silence that has to be filled: 2 s of it is
 when people say "hello?"."""
+HOLD_AT_LEAST_S = 0.2
+"""And from the decision: the words may be about to come."""
 RECOGNITION_BUDGET_S = 4.0
 """A recogniser that has not answered by then will not: the turn goes on without words."""
-WORDLESS_IS_A_TURN = int(0.600 * RATE)
-"""Speech this long in which no word was recognised deserves an answer all the same; less is a cough."""
-
-
-class State(Enum):
-    LISTENING = auto()  # nobody speaks
-    CALLER = auto()  # the caller speaks
-    PAUSE = auto()  # the caller is quiet, perhaps done
-    HEARD = auto()  # the caller is done, the words are awaited
-    THINKING = auto()  # the turn is the agent's, nothing audible yet
-    AGENT = auto()  # the agent speaks
-    OVERLAP = auto()  # the agent speaks, ducked, and the caller may be interrupting
+WORDLESS_IS_A_TURN = int(1.200 * RATE)
+"""Speech this long, at the caller's level, in which no word was recognised deserves an answer all the same; less is a
+cough, or a voice in the background."""
+LEVEL_FOLLOW = 0.05
+"""Share a voiced frame moves the caller's usual level: it settles in half a second of speech."""
 
 
 _NOTHING: Decisions = []
 
 
 class TurnTaking:
-    """`silence_s`: the pause that ends a turn; `unsure_s`: when the judge calls the turn unfinished.
-    `interruptible` False: the agent always finishes (no barge-in). `early`: what recognition before the end of a turn
-    may cost; None: there is none. `overhears`: what the caller says is shown while they speak."""
+    """`manners`: how the agent takes turns. `interruptible` False: what it says now must not be interrupted. `early`:
+    what recognition before the end of a turn may cost; None: there is none. `overhears`: what the caller says is shown
+    while they speak."""
 
-    def __init__(
-        self, *, silence_s: float, unsure_s: float, interruptible: bool = True, early: Ration | None = None
-    ) -> None:
+    def __init__(self, *, manners: Manners | None = None, early: Ration | None = None) -> None:
         self.state = State.LISTENING
-        self.interruptible = interruptible
+        self.manners = manners or Manners()
+        self.interruptible = True
         self.overhears = False
         self._early = early
-        self._silence = int(silence_s * RATE)
-        self._unsure = int(unsure_s * RATE)
         self._arrived = 0.0  # loop clock, when the last frame came
         self._recorded = 0.0  # and when it was over at the caller's
         self._end = 0  # sample at which it ended
         self._onset = 0  # of the caller's present speech
         self._last_voiced = 0
+        self._level: float | None = None  # of the caller's voice, dB of full scale
+        self._faint = False  # the present speech is much weaker
         self._owed = False  # an answer was interrupted or dropped: the next turn gets one, words or not
         self._recognition = 0  # id of the newest
         self._recognised_at = -RECOGNISE_EVERY  # sample at which it was asked for
         self._asked = False  # recognition was asked for in this pause
-        self._words: bool | None = None  # its result; None: awaited
+        self._words: Words | None = None  # its result; None: awaited
+        self._ending: Ending | None = None  # of those words
         self._held = False  # the caller was told to wait for it
         self._overheard = 0  # id of the newest
         self._overheard_at = 0
-        self._turn_end = 1.0  # the judge's view of this pause; nobody judged: over
         self._judge = 0  # id of the newest question
-        self._judged_at = 0
-        self._decided_at = 0.0
-        self._overlap = 0  # sample at which the overlap began
+        self._judged_before = 0  # questions up to this one were about something else
+        self._judgements = 0  # asked for in this pause
+        self._turn_end: float | None = None  # the judge's view of this pause
+        self._agent_ended = 0.0  # loop clock: the caller's newest audio, when the agent was heard to its end
+        self._waits_from = 0.0  # loop clock: the shortest silence was over
+        self._overlap: Overlap | None = None  # the present or latest sound over this answer
+        self._spoken_from: int | None = None  # onset of speech over the agent whose words are awaited
+        self._yielding = False  # the agent finishes its clause, then the floor is the caller's
         self._last_gate = 0
         self._gate_run = 0
         self._deaf = False  # the present noise has been judged already
+        self._echo_at = -ECHO_LASTS  # our own voice was heard last
+        self._backchanneled_at = -BACKCHANNEL_EVERY
         self._on_frame: dict[State, Callable[[Frame, float], Decisions]] = {
             State.LISTENING: self._while_listening,
             State.CALLER: self._while_caller,
@@ -141,7 +151,7 @@ class TurnTaking:
 
     @property
     def judge(self) -> int:
-        """Id of the question that counts."""
+        """Id of the newest question. Answers to those before it count too, if they are about the same sound."""
         return self._judge
 
     @property
@@ -150,8 +160,24 @@ class TurnTaking:
         return self._overheard if self.state in (State.CALLER, State.PAUSE) else 0
 
     @property
+    def agent_speaks(self) -> bool:
+        return self.state in (State.AGENT, State.OVERLAP)
+
+    @property
+    def speech(self) -> int | None:
+        """Onset of the caller's speech, while they have the floor."""
+        return self._onset if self.state in (State.CALLER, State.PAUSE) else None
+
+    @property
+    def speech_goes_on(self) -> bool:
+        """What was said over the agent was recognised in part: there is more of it."""
+        return self._overlap is not None and not self._overlap.asked
+
+    @property
     def speech_s(self) -> float:
-        """Of the caller, in the present turn, its pauses included."""
+        """Of the caller, in the present turn or over the agent, its pauses included."""
+        if self.agent_speaks:
+            return self._overlap.speech / RATE if self._overlap else 0.0
         return self._speech() / RATE
 
     # ---- what happens
@@ -159,38 +185,50 @@ class TurnTaking:
     def frame(self, frame: Frame, now: float, behind_s: float = 0.0) -> Decisions:
         """The next 20 ms of the caller's audio; `behind_s` of later audio came with it."""
         self._arrived, self._recorded, self._end = now, now - behind_s, frame.end
+        self._note_gate(frame)
+        if self.state not in (State.CALLER, State.PAUSE, State.HEARD):
+            if frame.echo >= LIKELY:
+                return self._hear_ourselves()
+            if self._gate_run < OTHERS_AFTER_ECHO and frame.end - self._echo_at < ECHO_LASTS:
+                return _NOTHING
         return self._on_frame[self.state](frame, now)
 
-    def recognised(self, recognition: int, *, words: bool, now: float) -> Decisions:
-        """The recogniser answered, with words or without (or failed, which is without)."""
+    def recognised(self, recognition: int, words: Words, now: float, ending: Ending | None = None) -> Decisions:
+        """The recogniser answered (or failed, which is without words). `ending`: what they say of the turn's end."""
         if recognition != self._recognition or self._words is not None:
             return _NOTHING
-        self._words = words
-        if self.state is State.PAUSE and words:
+        self._words, self._ending = words, ending
+        if self.agent_speaks:
+            return self._recognised_over_agent()
+        if self.state is State.PAUSE and words is not Words.NONE:
+            return [Prepare()]
+        if self.state is State.HEARD and self._may_go_on(now):
+            self._to(Event.UNFINISHED)
             return [Prepare()]
         if self.state is State.HEARD:
-            return self._conclude(now)
+            return self._conclude()
         return _NOTHING
 
     def judged(self, judge: int, judgement: Judgement) -> Decisions:
-        if judge != self._judge:
+        if judge <= self._judged_before:
             return _NOTHING
         if self.state is State.PAUSE:
             self._turn_end = judgement.turn_end
-        elif self.state is State.OVERLAP and judgement.interruption >= 0.5 and self._speech() >= JUDGED_FROM:
-            return self._interrupt() if self.interruptible else self._swell()
+        elif self.agent_speaks and self._overlap and self._overlap.quiet(self._end) < FORGOTTEN_AFTER:
+            self._overlap.score = judgement.interruption
+            return self._settle_overlap(self._overlap) if self.interruptible and not self._yielding else _NOTHING
         return _NOTHING
 
     def typed(self) -> Decisions:
         """The user wrote a message: a turn without speech. Whatever was going on gives way to it."""
-        decisions: Decisions = [Interrupt() if self.state in (State.AGENT, State.OVERLAP) else Discard()]
+        decisions: Decisions = [Interrupt() if self.agent_speaks else Discard()]
         self._void_recognition()
-        self.state = State.THINKING
+        self.answering()
         return decisions
 
     def owe(self) -> None:
         """The caller could not be heard for a fault of ours: this turn gets an answer, words or not."""
-        self._owed = True
+        self._owed = self._owed or not self.agent_speaks
 
     def answering(self) -> None:
         """The agent speaks of its own accord: a greeting, an apology."""
@@ -198,27 +236,33 @@ class TurnTaking:
 
     def agent_started(self) -> None:
         if self.state is State.THINKING:
-            self.state = State.AGENT
-            self._owed = self._deaf = False
+            self._to(Event.FIRST_AUDIO)
+            self._owed = self._deaf = self._yielding = False
             self._gate_run = 0
+            self._overlap = self._spoken_from = None
+            self._void_recognition()
 
     def agent_finished(self) -> None:
-        """The caller has heard the end of the answer (or there was none)."""
-        if self.state is State.OVERLAP and self._speech():
-            self.state = State.CALLER
-            self._void_recognition()
+        """The caller has heard the end of the answer (or there was none). What they said over it is not lost."""
+        if self.agent_speaks and self._overlap and self._goes_on_after(self._overlap):
+            self._to(Event.HANDOVER)
+            self._take_over(self._overlap)
         elif self.state in (State.THINKING, State.AGENT, State.OVERLAP):
-            self.state = State.LISTENING
+            self._to(Event.END_OF_ANSWER)
+            self._void_recognition()
+        self._overlap, self._spoken_from, self._yielding = None, None, False
+        self._agent_ended = self._arrived
 
     def deadline(self) -> float | None:
         """When `tick` must be called if nothing else happens first."""
         if self.state in (State.CALLER, State.PAUSE):
-            missing = self._silence_needed() - (self._end - self._last_voiced)
-            return self._arrived + max(0, missing) / RATE + STALLED_S
+            quiet_s = (self._end - self._last_voiced) / RATE
+            missing_s = self._silence_needed() / RATE - quiet_s
+            return self._arrived + max(missing_s, max(0.0, SILENCE_S - quiet_s) + STALLED_S)
         if self.state is State.HEARD:
-            return self._decided_at + (RECOGNITION_BUDGET_S if self._held else HOLD_AFTER_S)
+            return self._waits_from + (RECOGNITION_BUDGET_S if self._held else HOLD_AFTER_S)
         if self.state is State.OVERLAP:
-            return self._arrived + JUDGE_WITHIN / RATE + STALLED_S
+            return self._arrived + STALLED_S
         return None
 
     def tick(self, now: float) -> Decisions:
@@ -234,6 +278,9 @@ class TurnTaking:
             return [Hold()]
         return self._decide(now)
 
+    def _to(self, event: Event) -> None:
+        self.state = TRANSITIONS[self.state][event]
+
     # ---- the caller's turn
 
     def _while_listening(self, frame: Frame, now: float) -> Decisions:
@@ -242,62 +289,91 @@ class TurnTaking:
         return _NOTHING
 
     def _begin(self, frame: Frame) -> None:
-        self.state = State.CALLER
-        self._onset = frame.end - FRAME if frame.onset is None else frame.onset
+        self._to(Event.VOICE)
+        self._onset = frame.end - max(FRAME, self._gate_run) if frame.onset is None else frame.onset
         self._last_voiced = frame.end
+        self._faint = self._level is not None
         self._overheard_at = self._onset
         self._void_recognition()
 
     def _while_caller(self, frame: Frame, now: float) -> Decisions:
         if frame.voiced:
             self._last_voiced = frame.end
+            self._note_level(frame)
             return self._overhear(now)
         if frame.end - self._last_voiced >= RECOGNISE_AFTER:
-            self.state = State.PAUSE
+            self._to(Event.QUIET)
             self._void_recognition()
             return self._while_pause(frame, now)
         return _NOTHING
+
+    def _note_level(self, frame: Frame) -> None:
+        if self._level is None:
+            self._level = frame.level
+        self._faint = self._faint and frame.level < self._level - FAINT_DB
+        if not self._faint:
+            self._level += LEVEL_FOLLOW * (frame.level - self._level)
 
     def _while_pause(self, frame: Frame, now: float) -> Decisions:
         if frame.voiced:
             return self._go_on(frame)
         quiet = frame.end - self._last_voiced
         decisions = self._recognise() if not self._asked and self._may_recognise(now) else []
-        if quiet >= JUDGE_PAUSE_AFTER and self._judged_at <= self._last_voiced:
-            decisions.append(self._ask_judge())
+        if self._judgements < len(JUDGE_PAUSES_AT) and quiet >= JUDGE_PAUSES_AT[self._judgements]:
+            decisions.append(self._ask_judge(overlap=False, start=self._onset))
+            self._judgements += 1
         # An open gate may be the next word, which Silero takes its time to confirm.
-        if quiet >= (self._unsure if frame.gate else self._silence_needed()):
-            decisions += self._decide(now)
-        return decisions
+        if quiet >= self._silence_needed() and not 0 < self._gate_run <= MAY_BE_A_WORD:
+            return decisions + self._decide(now)
+        return decisions + self._murmur(quiet)
 
     def _go_on(self, frame: Frame) -> Decisions:
-        self.state = State.CALLER
+        told = self._tell_judgement()
+        self._to(Event.VOICE)
         self._last_voiced = frame.end
         void = self._asked
         self._void_recognition()
-        return [Discard()] if void else _NOTHING
+        return [*told, Discard()] if void else told
 
     def _silence_needed(self) -> int:
-        return self._unsure if self._turn_end < UNFINISHED_BELOW else self._silence
+        return int(silence_needed(self.manners, self._ending, self._turn_end) * RATE)
+
+    def _murmur(self, quiet: int) -> Decisions:
+        """A sign that somebody listens, where the caller pauses in a long turn and is plainly not done."""
+        due = self._end - self._backchanneled_at >= BACKCHANNEL_EVERY and self._speech() >= BACKCHANNEL_FROM
+        if not (self.manners.backchannels and due and quiet >= BACKCHANNEL_AT):
+            return []
+        if silence_needed(self.manners, self._ending, self._turn_end) < BACKCHANNEL_PAUSE_S:
+            return []
+        self._backchanneled_at = self._end
+        return [Backchannel()]
 
     def _decide(self, now: float) -> Decisions:
-        """The silence buffer is over: the turn is the agent's as soon as its words are there."""
-        decisions = [] if self._asked else self._recognise()
-        self.state = State.HEARD
-        self._decided_at, self._held = now, False
-        return decisions + (self._conclude(now) if self._words is not None else [])
+        """The silence is enough: the turn is the agent's as soon as its words are there."""
+        decisions = [*self._tell_judgement(), *([] if self._asked else self._recognise())]
+        self._to(Event.SILENCE)
+        waited_s = now - self._arrived + (self._end - self._last_voiced) / RATE - SILENCE_S
+        waited_s = max(0.0, min(waited_s, now - self._agent_ended, HOLD_AFTER_S - HOLD_AT_LEAST_S))
+        self._waits_from, self._held = now - waited_s, False
+        return decisions + (self._conclude() if self._words is not None else [])
 
     def _while_heard(self, frame: Frame, now: float) -> Decisions:
         return self._go_on(frame) if frame.voiced else _NOTHING
 
-    def _conclude(self, now: float) -> Decisions:
-        if self._words:
-            self.state = State.THINKING
-            return [TakeTurn(self._recorded - (self._end - self._last_voiced) / RATE)]
-        return self._without_words(owed=self._owed or self._speech() >= WORDLESS_IS_A_TURN)
+    def _conclude(self) -> Decisions:
+        if self._words is Words.NONE:
+            long = self._speech() >= WORDLESS_IS_A_TURN and not self._faint
+            return self._without_words(owed=self._owed or long)
+        self._to(Event.WORDS)
+        return [TakeTurn(self._recorded - (self._end - self._last_voiced) / RATE)]
+
+    def _may_go_on(self, now: float) -> bool:
+        """The words, which have just come, ask for more silence than was thought; there are frames to count it by."""
+        more = self._end - self._last_voiced < self._silence_needed() and self._words is not Words.NONE
+        return more and not self._held and now - self._arrived < STALLED_S
 
     def _without_words(self, *, owed: bool, overdue: bool = False) -> Decisions:
-        self.state = State.LISTENING
+        self._to(Event.NO_WORDS)
         self._owed = False
         self._void_recognition()
         return [NoWords(owed, overdue)]
@@ -332,26 +408,50 @@ class TurnTaking:
         return [Overhear(self._overheard, max(0, self._onset - LEAD_IN), self._end)]
 
     def _void_recognition(self) -> None:
-        self._recognition += 1
-        self._asked, self._words, self._turn_end = False, None, 1.0
+        self._forget_words()
+        self._judged_before, self._judgements, self._turn_end = self._judge, 0, None
 
-    def _ask_judge(self) -> Decision:
-        self._judged_at = self._end
+    def _forget_words(self) -> None:
+        self._recognition += 1
+        self._asked, self._words, self._ending = False, None, None
+
+    def _ask_judge(self, *, overlap: bool, start: int) -> Judge:
         self._judge += 1
-        return Judge(self._judge, self._onset, self._end, self.state is State.OVERLAP)
+        return Judge(self._judge, start, self._end, overlap)
+
+    def _tell_judgement(self) -> Decisions:
+        """What the judge's view of this pause has changed."""
+        if self._turn_end is None or self.state is not State.PAUSE:
+            return []
+        rules, decided = (silence_needed(self.manners, self._ending, view) for view in (None, self._turn_end))
+        return [Judged("pause", f"{rules:.2f} s", f"{decided:.2f} s")]
 
     # ---- overlap
 
     def _while_agent(self, frame: Frame, now: float) -> Decisions:
-        if not self.interruptible:
+        if not self.interruptible or self._yielding:
+            if self.manners.keeps_overlap or self._yielding:
+                self._keep(frame)
             return _NOTHING
-        self._note_gate(frame)
-        if not frame.voiced and (self._deaf or self._gate_run < DUCK_AFTER):
+        goes_on = self._overlap is not None and self._overlap.quiet(frame.end) < QUIET_AGAIN
+        if self._overlap and (decisions := self._listen_on(self._overlap, frame, now)):
+            return decisions
+        sounds = frame.voiced if self._deaf else frame.voiced or self._gate_run >= DUCK_AFTER
+        if goes_on or not sounds:
             return _NOTHING
-        self.state = State.OVERLAP
-        self._overlap = frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME))
-        self._onset = self._last_voiced = self._judged_at = self._overlap
+        self._to(Event.SOUND)
+        self._overlap = Overlap(frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME)), self._level)
+        self._judged_before = self._judge
         return [Duck(), *self._while_overlap(frame, now)]
+
+    def _hear_ourselves(self) -> Decisions:
+        """What sounded until now was an echo of the agent's voice."""
+        self._echo_at, self._gate_run = self._end, 0
+        decisions = self._swell() if self.state is State.OVERLAP else []
+        awaited = self._overlap is not None and self._overlap.recognised_until  # its words may be the caller's
+        if not (awaited or self._yielding) and self.interruptible:
+            self._overlap = None
+        return decisions
 
     def _note_gate(self, frame: Frame) -> None:
         if frame.gate:
@@ -361,35 +461,101 @@ class TurnTaking:
             self._gate_run = 0
             self._deaf = self._deaf and frame.end - self._last_gate < QUIET_AGAIN
 
+    def _keep(self, frame: Frame) -> None:
+        """What is said now is a turn after the answer."""
+        if frame.voiced and self._overlap is None:
+            self._overlap = Overlap(frame.end - FRAME, self._level)
+        if self._overlap:
+            self._overlap.note(frame)
+
     def _while_overlap(self, frame: Frame, now: float) -> Decisions:
+        assert self._overlap is not None
         if not self.interruptible:  # not any more: the agent has begun something that must not be interrupted
             return self._swell()
-        if frame.gate:
-            self._last_gate = frame.end
-        if frame.voiced:
-            self._onset = frame.onset if frame.onset is not None else self._onset
-            self._last_voiced = frame.end
-        if self._speech() >= INTERRUPTS_FROM:
-            return self._interrupt()
-        over = frame.end - self._overlap >= JUDGE_WITHIN
-        if over and frame.voiced and self._speech() >= JUDGED_FROM:
-            return self._interrupt()
-        if over or frame.end - max(self._last_gate, self._last_voiced) >= QUIET_AGAIN:
-            return self._swell()
-        if self._speech() and frame.end - self._judged_at >= JUDGE_EVERY:
-            return [self._ask_judge()]
-        return _NOTHING
+        self._overlap.note(frame)
+        if decisions := self._settle_overlap(self._overlap):
+            return decisions
+        return self._have_judged(self._overlap)
+
+    def _have_judged(self, overlap: Overlap) -> Decisions:
+        if not overlap.to_be_judged(self._end):
+            return []
+        overlap.judged_at = self._end
+        return [self._ask_judge(overlap=True, start=overlap.onset)]
+
+    def _settle_overlap(self, overlap: Overlap) -> Decisions:
+        by_rules, verdict = (overlap.verdict(self._end, self.manners.overlap, s) for s in (None, overlap.score))
+        if verdict is None or (verdict is Verdict.FALSE_ALARM and self.state is State.AGENT):
+            return _NOTHING
+        rules = by_rules.name.lower() if by_rules else "undecided"
+        told: Decisions = [] if overlap.score is None else [Judged("overlap", rules, verdict.name.lower())]
+        return told + (self._interrupt(overlap) if verdict is Verdict.INTERRUPTION else self._swell())
+
+    def _listen_on(self, overlap: Overlap, frame: Frame, now: float) -> Decisions:
+        """The sound was a false alarm so far. Speech that goes on interrupts after all, and so do words."""
+        quiet = overlap.quiet(frame.end)
+        if quiet >= FORGOTTEN_AFTER and self._spoken_from is None:
+            self._overlap = None
+        decisions: Decisions = []
+        if quiet < QUIET_AGAIN:  # else what sounds now is another matter
+            overlap.note(frame)
+            if frame.voiced and (decisions := self._settle_overlap(overlap)):
+                return decisions
+            decisions = self._have_judged(overlap)
+        over = frame.end - overlap.last_voiced >= OVERLAP_OVER
+        ready = overlap.speech >= (VOICED_FROM if over else WORDS_FROM) and not overlap.asked and self._words is None
+        if not ready or not self._may_recognise(now):
+            return decisions
+        overlap.recognised_until = frame.end
+        self._spoken_from = self._onset = overlap.onset
+        return decisions + self._recognise()
+
+    def _recognised_over_agent(self) -> Decisions:
+        """What was said over the agent a moment ago."""
+        overlap, words, ending = self._overlap, self._words, self._ending
+        if words is not Words.SPEECH or not overlap or not self.interruptible or self._yielding:
+            self._forget_words()
+            self._spoken_from = None
+            if not overlap or not overlap.asked:  # it goes on: all of it will be recognised
+                return _NOTHING
+            self._overlap = None
+            return [Ignore()] if words is Words.BACKCHANNEL else _NOTHING
+        over = overlap.asked and self._end - overlap.last_voiced >= RECOGNISE_AFTER
+        decisions = self._interrupt(overlap, over=over)
+        if self.state is not State.PAUSE:  # more words come, or the floor is not theirs yet
+            return decisions
+        self._asked, self._words, self._ending = True, words, ending
+        return [*decisions, Prepare()]
+
+    def _interrupt(self, overlap: Overlap, *, over: bool = False) -> Decisions:
+        self._owed = True
+        if self.manners.overlap == "hold_floor":
+            self._yielding = True
+            return [*(self._swell() if self.state is State.OVERLAP else []), Yield()]
+        ducked = self.state is State.OVERLAP
+        self._to(Event.INTERRUPTED if over else Event.INTERRUPTION)
+        self._take_over(overlap)
+        self._overlap = None
+        return [Interrupt()] if ducked else [Duck(), Interrupt()]
+
+    def _take_over(self, overlap: Overlap) -> None:
+        """What was said over the agent is the beginning of the caller's turn."""
+        self._onset = overlap.onset if self._spoken_from is None else self._spoken_from
+        self._last_voiced = overlap.last_voiced
+        self._faint, self._spoken_from = overlap.faint, None
+        self._overheard_at = self._onset
+        self._void_recognition()
+
+    def _goes_on_after(self, overlap: Overlap) -> bool:
+        """The sound over the agent is a turn of the caller's when the agent has ended."""
+        if self._yielding or not self.interruptible:
+            return (self._yielding or self.manners.keeps_overlap) and overlap.speech >= VOICED_FROM
+        return overlap.speech > 0 and overlap.quiet(self._end) < FORGOTTEN_AFTER
+
+    def _swell(self) -> Decisions:
+        self._to(Event.FALSE_ALARM)
+        self._deaf, self._gate_run = True, 0
+        return [Swell()]
 
     def _speech(self) -> int:
         return self._last_voiced - self._onset
-
-    def _interrupt(self) -> Decisions:
-        self.state = State.CALLER
-        self._owed = True
-        self._void_recognition()
-        return [Interrupt()]
-
-    def _swell(self) -> Decisions:
-        self.state = State.AGENT
-        self._deaf, self._gate_run = True, 0
-        return [Swell()]

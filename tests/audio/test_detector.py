@@ -202,6 +202,21 @@ def test_a_dc_offset_changes_little() -> None:
     assert abs(end - shifted_end) <= 2 * FRAME_SAMPLES
 
 
+def test_a_frame_tells_its_level_without_its_offset() -> None:
+    quiet = as_int16(noise(RATE, -50) + 0.1 * 32768)
+    assert all(frame.level == pytest.approx(-50, abs=1.5) for frame in judge(quiet))
+    assert {frame.level for frame in judge(np.zeros(RATE, np.int16))} == {-100}
+
+
+def test_the_floor_is_the_lines_noise_under_a_voice_too() -> None:
+    speech = render("quero marcar uma consulta", "pt", RATE_OF_SPEECH)
+    call = np.concatenate([np.zeros(2 * RATE), speech, np.zeros(RATE)])
+    frames = judge(as_int16(call + noise(len(call), -45)))
+    known = [frame.floor for frame in frames if frame.end > 2 * RATE]
+    assert -48 < min(known) <= max(known) < -41
+    assert {frame.floor for frame in judge(np.zeros(RATE, np.int16))} == {-70}
+
+
 def test_frames_count_the_call() -> None:
     ends = [frame.end for frame in judge(np.zeros(RATE, np.int16))]
     assert ends == list(range(FRAME_SAMPLES, RATE + 1, FRAME_SAMPLES))

@@ -23,6 +23,7 @@ from serve_app.conversation.actions import (
     CallWebhook,
     End,
     Log,
+    Murmur,
     Send,
     Speak,
     Stop,
@@ -33,6 +34,7 @@ from serve_app.conversation.actions import (
 from serve_app.conversation.agent import (
     Agent,
     ConversationConfig,
+    Hello,
     Permissions,
     Persona,
     PlatformSettings,
@@ -56,6 +58,7 @@ FRAME_S = 0.020
 WORD_S = 0.3
 LATE_S = 0.1
 """How late the detector confirms speech; its gate opens at once."""
+SPEECH_DB, FLOOR_DB = -25.0, -60.0
 SURE = 0.9
 """The detector's score of speech."""
 LEVEL = 8000
@@ -92,6 +95,7 @@ def agent(
     prompt: Prompt | str = "",
     events: Sequence[str] | None = EVENTS,
     turn: Turn | None = None,
+    hello: Hello | None = None,
     **rules: Any,
 ) -> Agent:
     """`turn` None: WAITS. `events` None: the default ones."""
@@ -106,6 +110,7 @@ def agent(
             conversation=Rules(client_events=None if events is None else tuple(events), **rules),
         ),
         PlatformSettings(overrides=Permissions({"conversation": {"client_events": True}})),
+        hello or Hello(),
     )
 
 
@@ -127,8 +132,11 @@ def tone(text: str) -> Sequence[Piece]:
 class Call:
     """`model` gives the answer to the user's last words, `voice` the sound of a clause, `judge` looks at the audio up
     to a sample. Each takes its `_s` until the first word of it; a recogniser of `recogniser_s` None never answers.
-    Audio arrives in lumps of `lump_s`."""
+    Audio arrives in lumps of `lump_s`. `level_db` of what sounds at the caller's, and its likeness to our own voice,
+    `ours`, may be changed on the way."""
 
+    level_db = SPEECH_DB
+    ours = 0.0
     model_s = 0.100
     token_s = 0.010
     webhook_s = 0.200
@@ -136,6 +144,7 @@ class Call:
     chunk_s = 0.050
     judge_s = 0.030
     confidence = 0.9
+    language = "pt"
     fallbacks: tuple[Fallback, ...] = ()
 
     def __init__(
@@ -166,6 +175,7 @@ class Call:
         self.recognised: list[Recognise] = []
         self.looked: list[Overhear] = []
         self.warmed: list[Warm] = []
+        self.murmured: list[Murmur] = []
         self.judged: list[Judge] = []
         self.ended: HelloError | None = None
         self.ended_at = float("inf")
@@ -234,7 +244,8 @@ class Call:
             self._pass(self.now + FRAME_S)
             if self.ended:
                 return  # nobody is there to hear it
-            self._arriving.append(Frame(self._end, gate, gate, voiced, onset, SURE if voiced else 0.0))
+            score, level, ours = SURE if voiced else 0.0, *((self.level_db, self.ours) if gate else (FLOOR_DB, 0.0))
+            self._arriving.append(Frame(self._end, gate, gate, voiced, onset, score, level, FLOOR_DB, ours))
             if len(self._arriving) == self._lump:
                 for frame in self._arriving:
                     self._perform(self.conversation.hear(frame, self.now))
@@ -285,6 +296,10 @@ class Call:
                 self.looked.append(action)
                 if self.recogniser_s is not None:
                     self._after(self.recogniser_s, lambda: self._overhear(action))
+            case Murmur():
+                self.murmured.append(action)
+                audio = b"".join(piece for piece in self.voice(action.text) if isinstance(piece, bytes))
+                self._after(self.voice_s, lambda: self.conversation.murmured(audio, self.now))
             case Warm():
                 self.warmed.append(action)
             case StopRecognising():
@@ -319,7 +334,7 @@ class Call:
 
     def _transcript(self, asked: Recognise | Overhear) -> Transcript:
         heard = " ".join(word for end, word in self._words if asked.start < end <= asked.end)
-        return Transcript(heard, "pt", self.confidence, self.fallbacks)
+        return Transcript(heard, self.language, self.confidence, self.fallbacks)
 
     def _call(self, asked: CallWebhook) -> None:
         outcome = self.webhook(asked) if self.webhook else None

@@ -78,19 +78,19 @@ def test_a_turn_is_heard_answered_and_remembered() -> None:
 
 
 def test_the_answer_is_prepared_while_the_pause_lasts() -> None:
-    """Recognition (at 40 ms, takes 50), model (100 ms) and voice (80 ms) run during the 260 ms of silence."""
+    """Recognition (at 40 ms, takes 50), model (100 ms) and voice (80 ms) run during the 360 ms of silence."""
     call = Call()
     call.silence(1)
     call.says("quero um café")
     stopped = call.now
     call.silence(3)
-    assert call.times(UserTranscript) == [pytest.approx(stopped + 0.260)]
+    assert call.times(UserTranscript) == [pytest.approx(stopped + 0.360)]
     first_audio = call.times(Audio)[0]
-    assert first_audio - stopped < 0.040 + 0.050 + 0.100 + 6 * 0.010 + 0.080 + 0.020
+    assert first_audio - stopped < 0.360 + 0.020, "all of it was ready"
     [turn] = call.log("agent_turn")
     metrics = turn["metrics"]
     assert isinstance(metrics, dict)
-    assert metrics["convai_turn_silence_before_initiation"] == pytest.approx(0.260)
+    assert metrics["convai_turn_silence_before_initiation"] == pytest.approx(0.360)
     assert metrics["convai_turn_asr_latency"] == pytest.approx(0.090)
     assert metrics["convai_llm_service_ttfb"] == pytest.approx(0.100)
     assert metrics["convai_ttf_audio_since_silence"] == pytest.approx(first_audio - stopped, abs=1e-3)
@@ -103,7 +103,7 @@ def test_no_sound_leaves_before_the_turn_is_taken() -> None:
     call.says("oi")
     stopped = call.now
     call.silence(2)
-    assert call.times(Audio)[0] == pytest.approx(stopped + 0.260), "it was ready, and waited"
+    assert call.times(Audio)[0] == pytest.approx(stopped + 0.360), "it was ready, and waited"
 
 
 def test_a_pause_within_a_turn_costs_an_answer_that_nobody_hears() -> None:

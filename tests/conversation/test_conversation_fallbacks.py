@@ -106,6 +106,7 @@ def test_a_voice_that_fails_altogether() -> None:
 def test_a_voice_that_dies_in_mid_answer() -> None:
     answer = "Um dois três quatro cinco seis sete oito nove dez."
     call = Call(failing(), model=lambda _: [answer], voice=lambda text: _dying(text, answer))
+    call.voice_s = 0.3  # the turn is taken by then
     asks(call)
     assert call.ended is None
     assert said(call) == f"{answer} {TROUBLE}"

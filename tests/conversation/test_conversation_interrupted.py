@@ -67,11 +67,11 @@ def test_the_agent_is_lowered_before_it_is_interrupted() -> None:
     call = Call(agent("Uma frase comprida que ainda vai durar um bom tempo."))
     call.silence(1)
     began = call.now
-    call.says("espera")
+    call.says("espera um pouco")
     [cut] = call.times(Interruption)
     ends = [(at, int.from_bytes(m.audio_base_64[-2:], "little")) for at, m in call.sent if isinstance(m, Audio)]
     assert min(at for at, level in ends if level < LEVEL) - began <= 0.080 + CHUNK_S
-    assert cut - began == pytest.approx(0.240)
+    assert cut - began == pytest.approx(0.500, abs=0.02)
 
 
 @pytest.mark.parametrize("overlap", ["noise", "murmur"])
@@ -102,7 +102,7 @@ def test_the_judge_may_interrupt_sooner() -> None:
     call.silence(1)
     began = call.now
     call.says("espera")
-    assert 0.120 <= call.times(Interruption)[0] - began < 0.240
+    assert 0.220 <= call.times(Interruption)[0] - began < 0.300
 
 
 def test_a_client_that_takes_no_interruptions_is_not_interrupted() -> None:

@@ -22,7 +22,7 @@ from serve_app.conversation.protocol import (
     UserTranscript,
 )
 from serve_app.conversation.tool_use import Outcome
-from serve_app.conversation.turn_taking import State
+from serve_app.conversation.turn_states import State
 from serve_app.errors import HelloError, LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import FRAME_S, Call, agent, conversation_of, seconds, tone
 from tests.conversation.test_conversation_properties import assert_valid

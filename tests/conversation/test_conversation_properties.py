@@ -128,7 +128,6 @@ def assert_sound(call: Call) -> None:
     for correction in call.messages(AgentResponseCorrection):
         assert responses[correction.event_id] == correction.original_agent_response
         assert correction.original_agent_response.startswith(correction.corrected_agent_response)
-    assert set(call.times(AgentResponseCorrection)) <= set(call.times(Interruption))
     ahead = 0.0
     for at, message in call.sent:
         if isinstance(message, Interruption):
@@ -201,7 +200,7 @@ def test_after_any_call_a_calm_caller_is_answered(
     settle(call)
     assert_answered(call)
     assert_sound(call)
-    assert len(call.messages(AgentResponseCorrection)) == len(call.messages(Interruption))
+    assert set(call.times(AgentResponseCorrection)) == set(call.times(Interruption))
 
 
 @settings(max_examples=60, deadline=None)

@@ -122,7 +122,7 @@ def test_an_answer_that_is_prepared_runs_no_tool_before_the_turn_is_taken() -> N
     call.says("abre a porta")
     stopped = call.now
     call.silence(1)
-    assert call.times(ClientToolCall) == call.times(UserTranscript) == [pytest.approx(stopped + 0.260)]
+    assert call.times(ClientToolCall) == call.times(UserTranscript) == [pytest.approx(stopped + 0.360)]
     assert call.outline()[1:3] == ["user: abre a porta", "agent_tool_request"]
 
 

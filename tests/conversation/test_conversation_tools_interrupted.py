@@ -115,7 +115,9 @@ def test_a_tool_may_not_be_interruptible(fields: dict[str, Any]) -> None:
 
 
 def test_nor_the_answer_that_follows() -> None:
-    call = waiting(ASKS, READY, ["De nada."], interruption_mode="disable_during_tool_and_turn")
+    call = waiting(
+        ASKS, READY, ["De nada, sempre que precisar."], ["Está bem."], interruption_mode="disable_during_tool_and_turn"
+    )
     call.silence(0.5)
     call.says("esquece")
     answers(call, "aberta")
@@ -127,6 +129,7 @@ def test_nor_the_answer_that_follows() -> None:
     call.says("obrigado")
     call.silence(0.6)
     call.says("esquece por favor")
+    call.silence(0.3)
     assert len(call.messages(Interruption)) == 1, "the next answer is"
 
 

@@ -110,7 +110,7 @@ def test_client_events_of_newer_clients_are_no_mistake() -> None:
         ("agent.prompt.native_mcp_server_ids", ["m1"]),
         ("agent.native_mcp_server_ids", ["m1"]),
         ("tts.pronunciation_dictionary_locators", [{"id": "p1"}]),
-        ("turn.turn_eagerness", "eager"),
+        ("turn.mode", "silence"),
     ],
 )
 def test_what_is_not_served_is_refused_with_the_reason(path: str, value: Any) -> None:

@@ -106,7 +106,7 @@ def test_a_preset_needs_no_permission_but_the_language_does() -> None:
         ({"agent": "Hi."}, "cannot be overridden"),
         ({"agent": {"language": "fr"}}, "preset for en"),
         ({"tts": {"speed": "fast"}}, r"\$\.tts\.speed"),
-        ({"turn": {"turn_eagerness": "eager"}}, "not supported here"),
+        ({"turn": {"mode": "silence"}}, "not supported here"),
         ({"agent": {"prompt": {"tool_ids": ["x"]}}}, "no tool named x"),
     ],
 )

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -9,70 +8,49 @@ from serve_app.conversation.decisions import (
     Duck,
     Interrupt,
     Judge,
-    Judgement,
+    Judged,
     NoWords,
     Prepare,
     Recognise,
     Swell,
     TakeTurn,
+    Words,
 )
-from serve_app.conversation.turn_taking import LEAD_IN, State
+from serve_app.conversation.endings import Ending
+from serve_app.conversation.endpointing import PATIENCE_S, SILENCE_S, UNSURE_S
+from serve_app.conversation.manners import Manners
+from serve_app.conversation.overlap import UNJUDGED_FROM
+from serve_app.conversation.turn_states import State
+from serve_app.conversation.turn_taking import (
+    JUDGE_PAUSES_AT,
+    LEAD_IN,
+    MAY_BE_A_WORD,
+    OVERHEAR_EVERY,
+    RECOGNISE_AFTER,
+    RECOGNISE_EVERY,
+)
 from tests.conversation.ear import (
-    FINISHED,
     FRAME_MS,
-    INTERRUPTION,
     MS,
     REACH,
     UNFINISHED,
     Ear,
     caller,
+    frames_ms,
     heard,
     listening,
     pause,
+    samples_ms,
     stopped,
     thinking,
+    told,
 )
 
-EVENTS: dict[str, Callable[[Ear], object]] = {
-    "voice": lambda ear: ear.voice(20),
-    "one quiet frame": lambda ear: ear.quiet(20),
-    "40 ms quiet": lambda ear: ear.quiet(40),
-    "silence": lambda ear: ear.quiet(300),
-    "gate": lambda ear: ear.noise(60),
-    "words": lambda ear: ear.words(),
-    "no words": lambda ear: ear.words(words=False),
-    "judged an interruption": lambda ear: ear.judged(INTERRUPTION),
-    "typed": lambda ear: ear.turns.typed(),
-    "first audio": lambda ear: ear.turns.agent_started(),
-    "end of answer": lambda ear: ear.turns.agent_finished(),
-}
-
-S = State
-TABLE = {
-    S.LISTENING: {"voice": S.CALLER, "typed": S.THINKING},
-    S.CALLER: {"40 ms quiet": S.PAUSE, "silence": S.HEARD, "gate": S.PAUSE, "typed": S.THINKING},
-    S.PAUSE: {"voice": S.CALLER, "silence": S.HEARD, "typed": S.THINKING},
-    S.HEARD: {"voice": S.CALLER, "words": S.THINKING, "no words": S.LISTENING, "typed": S.THINKING},
-    S.THINKING: {"voice": S.CALLER, "first audio": S.AGENT, "end of answer": S.LISTENING},
-    S.AGENT: {"voice": S.OVERLAP, "gate": S.OVERLAP, "end of answer": S.LISTENING, "typed": S.THINKING},
-    S.OVERLAP: {"silence": S.AGENT, "end of answer": S.LISTENING, "typed": S.THINKING},
-}
-"""Where each event leads; an event that is not named changes nothing."""
+SILENCE, UNSURE = frames_ms(SILENCE_S), frames_ms(UNSURE_S)
+EAGER = Manners("eager", backchannels=False)
 
 
-@pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("state", State)
-def test_the_state_table(state: State, event: str) -> None:
-    ear = REACH[state]()
-    assert ear.turns.state is state
-    EVENTS[event](ear)
-    assert ear.turns.state is TABLE[state].get(event, state)
-
-
-# ---- the caller's turn
-
-
-def test_a_turn_is_recognised_at_40_ms_of_quiet_judged_at_200_and_taken_after_250() -> None:
+def test_a_turn_is_recognised_at_40_ms_of_quiet_judged_at_140_and_taken_after_250() -> None:
     ear = caller()
     stopped_ms = ear.ms
     ear.quiet(60)
@@ -81,11 +59,11 @@ def test_a_turn_is_recognised_at_40_ms_of_quiet_judged_at_200_and_taken_after_25
     onset, end = 500 * MS, stopped_ms * MS
     *before, (taken, decision) = [(ms - stopped_ms, decision) for ms, decision in ear.taken]
     assert before == [
-        (40, Recognise(ear.turns.recognition, onset - LEAD_IN, end + 40 * MS)),
+        (40, Recognise(ear.turns.recognition, onset - LEAD_IN, end + RECOGNISE_AFTER)),
         (60, Prepare()),
-        (200, Judge(ear.turns.judge, onset, end + 200 * MS, overlap=False)),
+        (140, Judge(ear.turns.judge, onset, end + JUDGE_PAUSES_AT[0], overlap=False)),
     ]
-    assert taken == 260
+    assert taken == SILENCE
     assert stopped([decision]) == pytest.approx(stopped_ms / 1000)
 
 
@@ -96,38 +74,16 @@ def test_the_onset_is_the_detectors_not_the_frames() -> None:
     assert recognise == Recognise(ear.turns.recognition, 500 * MS - LEAD_IN, 1140 * MS)
 
 
-def test_a_turn_that_the_judge_calls_unfinished_waits_350_ms() -> None:
-    ear = pause()
-    stopped_ms = ear.ms - 60
-    ear.words()
-    ear.quiet(140)
-    ear.judged(UNFINISHED)
-    taken = ear.quiet(300)
-    assert [ms - stopped_ms for ms, decision in taken if isinstance(decision, TakeTurn)] == [360]
-
-
-@pytest.mark.parametrize("judgement", [FINISHED, Judgement(turn_end=0.2, interruption=0), INTERRUPTION])
-def test_any_other_judgement_holds_nothing_back(judgement: Judgement) -> None:
-    ear = pause()
-    ear.words()
-    ear.quiet(140)
-    ear.judged(judgement)
-    assert [ms for ms, decision in ear.quiet(300) if isinstance(decision, TakeTurn)] == [1500 + 260]
-
-
-def test_the_judges_doubt_is_of_one_pause() -> None:
-    ear = pause()
-    ear.judged(UNFINISHED)
-    ear.voice(500)
-    stopped_ms = ear.ms
-    ear.quiet(60)
-    ear.words()
-    assert [ms - stopped_ms for ms, decision in ear.quiet(400) if isinstance(decision, TakeTurn)] == [260]
+def test_the_recogniser_is_given_nothing_from_before_the_call() -> None:
+    ear = Ear()
+    ear.voice(300)
+    [(_, recognise)] = ear.quiet(40)
+    assert recognise == Recognise(ear.turns.recognition, 0, 340 * MS)
 
 
 def test_a_late_transcript_takes_the_turn_as_it_comes() -> None:
     ear = heard()
-    stopped_ms = ear.ms - 300
+    stopped_ms = ear.ms - UNSURE
     ear.quiet(1000)
     assert stopped(ear.words()) == pytest.approx(stopped_ms / 1000)
 
@@ -152,8 +108,15 @@ def test_the_caller_who_goes_on_while_words_are_awaited_is_one_turn() -> None:
 def test_the_caller_who_goes_on_before_the_answer_is_heard_is_owed_one() -> None:
     ear = thinking()
     assert ear.voice(200) == [(ear.ms - 180, Discard())]
-    ear.quiet(300)
-    assert ear.words(words=False) == [NoWords(owed=True)]
+    ear.quiet(UNSURE)
+    assert ear.words(Words.NONE) == [NoWords(owed=True)]
+
+
+def test_the_caller_may_not_go_on_where_the_agent_may_not_be_interrupted() -> None:
+    ear = thinking()
+    ear.turns.interruptible = False
+    assert ear.voice(500) == []
+    assert ear.turns.state is State.THINKING
 
 
 def test_a_gap_within_a_word_is_no_pause() -> None:
@@ -163,6 +126,9 @@ def test_a_gap_within_a_word_is_no_pause() -> None:
     assert ear.turns.state is State.CALLER
 
 
+# ---- recognition
+
+
 def test_recognition_is_asked_for_at_most_once_in_400_ms() -> None:
     ear = listening()
     for _ in range(20):
@@ -170,15 +136,27 @@ def test_recognition_is_asked_for_at_most_once_in_400_ms() -> None:
         ear.quiet(60)
     asked = [ms for ms, decision in ear.taken if isinstance(decision, Recognise)]
     assert len(asked) >= 7
-    assert min(later - earlier for earlier, later in pairwise(asked)) >= 400
+    assert min(later - earlier for earlier, later in pairwise(asked)) >= samples_ms(RECOGNISE_EVERY)
 
 
-def test_a_pause_within_400_ms_of_a_recognition_is_recognised_when_the_turn_ends() -> None:
-    ear = pause()
+@pytest.mark.parametrize(("manners", "asked_at"), [(EAGER, SILENCE), (Manners(), 320)])
+def test_a_pause_within_400_ms_of_a_recognition_is_recognised_after_them_or_when_the_turn_ends(
+    manners: Manners, asked_at: int
+) -> None:
+    ear = pause(manners)
     ear.voice(60)
     stopped_ms = ear.ms
-    taken = ear.quiet(300)
-    assert [ms - stopped_ms for ms, decision in taken if isinstance(decision, Recognise)] == [260]
+    taken = ear.quiet(UNSURE)
+    assert [ms - stopped_ms for ms, decision in taken if isinstance(decision, Recognise)] == [asked_at]
+    assert ear.turns.state is State.HEARD
+
+
+def test_without_a_ration_nothing_is_recognised_before_the_turn_ends() -> None:
+    ear = Ear(early=False)
+    ear.voice(1000)
+    taken = ear.quiet(UNSURE)
+    assert told(taken, since_ms=1000) == [(UNSURE, Recognise)]
+    assert stopped(ear.words()) == pytest.approx(1.0)
 
 
 def test_a_pause_in_which_nothing_was_begun_discards_nothing() -> None:
@@ -191,35 +169,34 @@ def test_a_pause_in_which_nothing_was_begun_discards_nothing() -> None:
 
 def test_reports_of_an_earlier_recognition_are_void() -> None:
     ear = pause()
-    earlier = ear.turns.recognition
+    earlier = ear.asked(Recognise)
     ear.voice(500)
-    ear.quiet(300)
-    assert ear.turns.recognised(earlier, words=True, now=ear.now) == []
+    ear.quiet(UNSURE)
+    assert ear.turns.recognised(earlier, Words.SPEECH, ear.now) == []
     assert ear.turns.state is State.HEARD
 
 
 def test_a_second_report_of_a_recognition_is_void() -> None:
     ear = pause()
     assert ear.words() == [Prepare()]
-    assert ear.words(words=False) == []
+    assert ear.words(Words.NONE) == []
     assert TakeTurn in [type(decision) for _, decision in ear.quiet(300)]
 
 
-@pytest.mark.parametrize(("speech_ms", "owed"), [(300, False), (580, False), (600, True), (1000, True)])
-def test_a_cough_is_passed_over_and_long_speech_without_words_is_not(speech_ms: int, *, owed: bool) -> None:
+def test_who_speaks_long_is_overheard_every_second_if_somebody_looks() -> None:
     ear = listening()
-    ear.voice(speech_ms)
-    ear.quiet(300)
-    assert ear.words(words=False) == [NoWords(owed)]
-    assert ear.turns.state is State.LISTENING
+    ear.turns.overhears = True
+    taken = told(ear.voice(3500), since_ms=500)
+    every = samples_ms(OVERHEAR_EVERY)
+    assert [ms for ms, _ in taken] == [every, 2 * every, 3 * every]
+    newest = ear.turns.overheard
+    assert newest == 3
+    ear.quiet(UNSURE)
+    ear.words()
+    assert ear.turns.overheard == 0, "the turn is over: what was overheard is void"
 
 
-def test_a_turn_that_our_fault_left_unheard_is_owed_an_answer() -> None:
-    ear = listening()
-    ear.voice(200)
-    ear.quiet(300)
-    ear.turns.owe()
-    assert ear.words(words=False) == [NoWords(owed=True)]
+# ---- audio in lumps
 
 
 def test_silence_is_counted_in_audio_however_it_arrives() -> None:
@@ -228,20 +205,66 @@ def test_silence_is_counted_in_audio_however_it_arrives() -> None:
         ear.quiet(500)
         ear.voice(700)
         ear.quiet(100)
-        ear.voice(330)
+        ear.voice(340)
         ear.quiet(220)
         ear.judged(UNFINISHED)
-        ear.quiet(300)
+        ear.quiet(frames_ms(PATIENCE_S["normal"]))
         assert ear.words()
         ear.turns.agent_started()
         ear.noise(300)
         ear.quiet(300)
-        ear.voice(500)
+        ear.voice(samples_ms(UNJUDGED_FROM))
         return [(ms, TakeTurn(0) if isinstance(d, TakeTurn) else d) for ms, d in ear.taken]
 
     one_by_one = positions(FRAME_MS)
-    assert {Recognise, Discard, Judge, TakeTurn, Duck, Swell, Interrupt} == {type(d) for _, d in one_by_one}
+    assert {Recognise, Discard, Judge, Judged, TakeTurn, Duck, Swell, Interrupt} == {type(d) for _, d in one_by_one}
     assert positions(250) == one_by_one == positions(32)
+
+
+@pytest.mark.parametrize("lump_ms", [20, 100, 260])
+def test_the_caller_stopped_when_it_was_said_not_when_its_lump_came(lump_ms: int) -> None:
+    ear = Ear(lump_ms=lump_ms)
+    ear.quiet(500)
+    ear.voice(1000)
+    ear.quiet(UNSURE)
+    assert stopped(ear.words()) == pytest.approx(1.5)
+
+
+# ---- noise in a pause
+
+
+def test_an_open_gate_holds_the_decision_until_silero_has_spoken() -> None:
+    """200 ms of pause, then a word that is confirmed 100 ms after its onset: still one turn."""
+    ear = pause()
+    ear.words()
+    ear.quiet(140)
+    assert told(ear.voice(400, late=100), since_ms=1700) == [(120, Discard)]
+    assert ear.turns.state is State.CALLER
+
+
+def test_noise_holds_the_decision_only_so_long() -> None:
+    ear = pause()
+    began = ear.ms - 60
+    ear.words()
+    assert told(ear.noise(600), began) == [(60 + samples_ms(MAY_BE_A_WORD) + FRAME_MS, TakeTurn)]
+
+
+def test_noise_that_began_long_before_holds_nothing() -> None:
+    ear = Ear()
+    ear.noise(1000)
+    ear.voice(1000)
+    began = ear.ms
+    ear.noise(60)
+    ear.words()
+    assert told(ear.noise(600), began) == [(SILENCE, TakeTurn)]
+
+
+def test_a_word_after_all_of_the_patience_is_still_the_same_turn() -> None:
+    ear = pause()
+    ear.words(ending=Ending.UNFINISHED)
+    ear.quiet(frames_ms(PATIENCE_S["normal"]) - 60 - FRAME_MS)
+    began = ear.ms
+    assert told(ear.voice(500, late=280), began) == [(300, Discard)]
 
 
 # ---- typed messages
@@ -254,28 +277,3 @@ def test_a_typed_message_is_a_turn_in_any_state(state: State) -> None:
     assert ear.turns.typed() == [Interrupt() if speaks else Discard()]
     assert ear.turns.state is State.THINKING
     assert ear.words() == [], "what was being recognised is void"
-
-
-def test_an_open_gate_holds_the_decision_until_silero_has_spoken() -> None:
-    """200 ms of pause, then a word that is confirmed 100 ms after its onset: still one turn."""
-    ear = caller()
-    ear.quiet(200)
-    assert not [d for _, d in ear.voice(400, late=100) if isinstance(d, TakeTurn)]
-    assert ear.turns.state is State.CALLER
-
-
-def test_noise_holds_the_decision_only_so_long() -> None:
-    ear = caller()
-    began = ear.ms
-    ear.quiet(60)
-    ear.words()
-    assert [ms - began for ms, d in ear.noise(600) if isinstance(d, TakeTurn)] == [360]
-
-
-@pytest.mark.parametrize("lump_ms", [20, 100, 260])
-def test_the_caller_stopped_when_it_was_said_not_when_its_lump_came(lump_ms: int) -> None:
-    ear = Ear(lump_ms=lump_ms)
-    ear.quiet(500)
-    ear.voice(1000)
-    ear.quiet(300)
-    assert stopped(ear.words()) == pytest.approx(1.5)

@@ -32,14 +32,14 @@ def test_what_has_no_effect_may_be_anything() -> None:
 def test_each_wish_is_told_with_its_place_and_reason() -> None:
     document = {
         "conversation_config": {
-            "turn": {"turn_eagerness": "eager", "turn_timeout": 5},
+            "turn": {"mode": "silence", "turn_timeout": 5},
             "agent": {"prompt": {"tools": [{"name": "a"}, {"name": "b", "tool_call_sound": "typing"}]}},
             "language_presets": {"en": {"overrides": {"tts": {"clone_strength": 0.5}}}},
         }
     }
     config = "conversation_config"
     assert [complaint.partition(" is not supported here: ")[0] for complaint in refused(document)] == [
-        f"{config}.turn.turn_eagerness",
+        f"{config}.turn.mode",
         f"{config}.agent.prompt.tools[1].tool_call_sound",
         f"{config}.language_presets.en.overrides.tts.clone_strength",
     ]
@@ -48,7 +48,7 @@ def test_each_wish_is_told_with_its_place_and_reason() -> None:
 
 def test_what_stands_in_a_parameter_of_that_name_is_nobodys_wish() -> None:
     """Names of parameters and headers are the author's own."""
-    own = {"properties": {"items": {"type": "string"}, "turn_eagerness": {"type": "string", "description": "x"}}}
+    own = {"properties": {"items": {"type": "string"}, "mode": {"type": "string", "description": "x"}}}
     tool = {"api_schema": {"request_body_schema": own, "request_headers": {"assignments": "x"}}}
     document = {"conversation_config": {"agent": {"prompt": {"tools": [tool]}}}}
     assert list(refused(document)) == []
@@ -59,7 +59,7 @@ def test_what_is_left_is_what_is_served() -> None:
     document = {
         "conversation_config": {
             "vad": {},
-            "turn": {"turn_eagerness": "normal", "turn_timeout": 5},
+            "turn": {"mode": "turn", "turn_timeout": 5},
             "agent": {"prompt": {"tools": [{"name": "a", "assignments": []}]}},
             "language_presets": {"en": {}},
         },

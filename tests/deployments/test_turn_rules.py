@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from deployments.turn_rules import TurnRules, score
+from serve_app.conversation.endings import Ending
 from serve_app.errors import ProviderError
 from serve_app.ports import Judgement, Question
 from tests.espeak import RATE, render
@@ -88,6 +89,35 @@ def test_the_longer_the_silence_the_more_the_turn_has_ended() -> None:
     assert scores[0] < 0.1
     assert scores[3] > 0.5
     assert scores[5] > 0.95
+
+
+def test_words_make_a_short_pause_a_clear_one() -> None:
+    pcm = np.concatenate([silence(300), sentence(1000), silence(150)]).tobytes()
+
+    def turn_end(words: str) -> float:
+        return TurnRules().judge(Question(pcm, words=words, language="pt")).turn_end
+
+    assert 0.1 < turn_end("") < 0.6
+    assert turn_end("pode ser amanhã?") > 0.6
+    assert turn_end("quero marcar para...") < 0.01
+
+
+def test_the_more_the_words_promise_the_longer_is_waited() -> None:
+    probabilities = np.array([0.9] * 40 + [0.01] * 20, np.float32)
+    levels = np.array([-25.0] * 40 + [-70.0] * 20, np.float32)
+    endings = (Ending.COMPLETE, Ending.UNCLEAR, Ending.UNFINISHED, Ending.SPELLING)
+    scores = [score(probabilities, levels, ending).turn_end for ending in endings]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[1] > 0.9
+    assert scores[2] < 0.1
+    assert (
+        score(np.append(probabilities, probabilities[40:]), np.append(levels, levels[40:]), endings[2]).turn_end > 0.9
+    )
+
+
+def test_who_speaks_has_not_ended() -> None:
+    probabilities, levels = np.full(40, 0.9, np.float32), np.full(40, -25, np.float32)
+    assert score(probabilities, levels, Ending.COMPLETE).turn_end == 0
 
 
 def test_speech_in_a_quiet_room_counts_for_more_than_as_loud_as_the_room() -> None:

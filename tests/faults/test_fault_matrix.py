@@ -1,11 +1,11 @@
-import asyncio
 import re
+from concurrent.futures import Future
 
 import pytest
 
 from serve_app.ports import LogEvent
 from tests.faults.line import Turn
-from tests.faults.matrix import CELLS, Cell, Outcome, Stage, Trouble, outcomes
+from tests.faults.matrix import CELLS, Cell, Outcome, Stage, Trouble
 from tests.faults.report import DOCUMENT, document
 
 FALLBACK: dict[str, object] = {"stage": "stt", "failed": "Groq Whisper", "why": "late", "instead": "local Whisper"}
@@ -13,8 +13,8 @@ CELL = Cell(Stage.STT, Trouble.STALL, True)
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[Cell, Outcome]:
-    return {outcome.cell: outcome for outcome in asyncio.run(outcomes())}
+def found(matrix: Future[list[Outcome]]) -> dict[Cell, Outcome]:
+    return {outcome.cell: outcome for outcome in matrix.result()}
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
