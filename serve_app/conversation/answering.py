@@ -228,7 +228,7 @@ class Answering:
         reply = self._drop()
         if reply is None or reply.writing is None:
             return
-        heard, fade = reply.heard(now), reply.playback.fade()
+        heard, fade = reply.heard(now), reply.playback.fade(now)
         reply.writing.close()
         reply.writing.announce(now)
         event_id = self._out.send_with_id(protocol.Interruption)

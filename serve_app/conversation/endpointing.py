@@ -12,7 +12,8 @@ who breathes."""
 UNSURE_S = 0.350
 """Nobody can tell."""
 PATIENCE_S = {"eager": 0.600, "normal": 0.900, "patient": 1.200}
-"""They are plainly not done; by the agent's eagerness. Most pauses within a sentence are shorter than this, and it is not yet an awkward one."""
+"""They are plainly not done; by the agent's eagerness. Most pauses within a sentence are shorter than this, and it is
+not yet an awkward one."""
 SPELLING_S = 1.200
 """Between the groups of a number: people read it off something."""
 DOUBT_S = 0.600

@@ -24,6 +24,8 @@ LONG_LEAD_S = 0.250
 """
 FADE_S = 0.060
 """A cut-off voice fades over this long: shorter clicks, longer is talking over the caller."""
+PLAYED_WITHIN_S = 0.2
+"""What left this long ago has been heard: the lead, and what clients lag behind."""
 DUCK_GAIN = 0.25
 """-12 dB: plainly lower, still understood if it was a false alarm."""
 SWELL_STEP = 0.25
@@ -147,6 +149,7 @@ class Playback:
         self._sent: deque[_Sounding] = deque()  # not yet begun at the caller's
         self._sounding: _Sounding | None = None  # the latest that has
         self._heard = 0
+        self._left: deque[tuple[float, float]] = deque(maxlen=round(PLAYED_WITHIN_S / CHUNK_S) + 1)  # when, gain
 
     # ---- what the voice brings
 
@@ -195,8 +198,12 @@ class Playback:
         self._tracks = deque([sounding] if sounding else [])
         self._closed = True
 
-    def fade(self) -> Piece | None:
-        """End now: at most FADE_S of what would have followed, dying away. None if nothing was left to play."""
+    def fade(self, now: float) -> Piece | None:
+        """End now: at most FADE_S of what would have followed, dying away. None if nothing was left to play.
+
+        Clients drop what they have not played yet: it begins no louder than what may have been heard last.
+        """
+        self._gain = min([self._gain, *(gain for at, gain in self._left if at > now - PLAYED_WITHIN_S)])
         track = self._next_track() if self._released else None
         self._tracks.clear()
         self._closed = True
@@ -260,6 +267,7 @@ class Playback:
         begins, start = max(now, self._plays_until), track.left
         gain = min(self._target_gain, self._gain + SWELL_STEP)  # down within a chunk, up in steps
         piece = self._levelled(track.take(CHUNK_S), gain)
+        self._left.append((now, gain))
         self._plays_until = begins + track.left - start
         self._sent.append(_Sounding(begins, track, start, track.left))
         self.heard(now)

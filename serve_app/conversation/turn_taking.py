@@ -77,15 +77,15 @@ MAY_BE_A_WORD = int(0.300 * RATE)
 STALLED_S = 0.700
 """No audio at all for this long beyond the shortest silence counts as silence: the client has stopped sending."""
 HOLD_AFTER_S = 1.2
-"""From the end of the shortest silence. Words that are later than this leave the caller in a silence that has to be filled: 2 s of it is
-when people say "hello?"."""
+"""From the end of the shortest silence. Words that are later than this leave the caller in a silence that has to be
+filled: 2 s of it is when people say "hello?"."""
 HOLD_AT_LEAST_S = 0.2
 """And from the decision: the words may be about to come."""
 RECOGNITION_BUDGET_S = 4.0
 """A recogniser that has not answered by then will not: the turn goes on without words."""
-WORDLESS_IS_A_TURN = int(1.200 * RATE)
+WORDLESS_IS_A_TURN = int(1.600 * RATE)
 """Speech this long, at the caller's level, in which no word was recognised deserves an answer all the same; less is a
-cough, or a voice in the background."""
+cough, a laugh, or a voice in the background."""
 LEVEL_FOLLOW = 0.05
 """Share a voiced frame moves the caller's usual level: it settles in half a second of speech."""
 
@@ -215,7 +215,8 @@ class TurnTaking:
         if self.state is State.PAUSE:
             self._turn_end = judgement.turn_end
         elif self.agent_speaks and self._overlap and self._overlap.quiet(self._end) < FORGOTTEN_AFTER:
-            self._overlap.score = judgement.interruption
+            alone = self._end - self._echo_at >= ECHO_LASTS  # else the judge has heard the agent too
+            self._overlap.score = judgement.interruption if alone else 0.0
             return self._settle_overlap(self._overlap) if self.interruptible and not self._yielding else _NOTHING
         return _NOTHING
 

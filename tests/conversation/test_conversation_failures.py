@@ -89,7 +89,7 @@ def test_long_speech_without_words_is_asked_about_and_a_cough_is_not() -> None:
     call.says("", seconds=0.3)
     call.silence(3)
     assert call.outline() == ["metadata"]
-    call.says("", seconds=1.3)
+    call.says("", seconds=1.7)
     call.silence(5)
     assert call.outline()[1:] == [f"agent: {NOT_HEARD}", "audio"]
 

@@ -215,7 +215,7 @@ def test_user_activity_postpones_the_end() -> None:
 def test_a_caller_who_was_not_understood_was_not_silent() -> None:
     call = waits(turn_timeout=3, silence_end_call_timeout=12)
     call.silence(11.5)
-    call.says("", seconds=1.3)
+    call.says("", seconds=1.7)
     call.silence(6)
     assert call.outline()[-2:] == [f"agent: {line('not_heard', 'pt')}", "audio"]
     assert not call.ended

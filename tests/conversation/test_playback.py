@@ -173,19 +173,33 @@ def test_a_voice_cut_off_fades_within_60_ms(*, ducked: bool) -> None:
     if ducked:
         playback.duck()
         playback.take(101)
-    faded = playback.fade()
+    faded = playback.fade(101)
     assert faded is not None
     fade = levels(faded.audio)
     assert len(fade) == FADE_S * PCM.rate
     assert fade[0] == pytest.approx(DUCK_GAIN if ducked else 1, abs=1e-3)
     assert np.all(np.diff(fade) <= 0)
     assert fade[-1] < 0.002
-    assert playback.fade() is None, "once"
+    assert playback.fade(101) is None, "once"
     assert playback.take(200) == []
 
 
+@pytest.mark.parametrize(("later_s", "level"), [(0.1, DUCK_GAIN), (0.6, 1)])
+def test_a_fade_is_no_louder_than_what_may_have_been_heard_last(later_s: float, level: float) -> None:
+    """The client drops what it has not played: the voice may have swelled back in that."""
+    playback = playing()
+    playback.duck()
+    playback.take(101)
+    playback.swell()
+    for step in range(1, round(later_s / 0.04) + 1):
+        playback.take(101 + 0.04 * step)
+    fade = playback.fade(101 + later_s)
+    assert fade is not None
+    assert levels(fade.audio)[0] == pytest.approx(level, abs=1e-3)
+
+
 def test_with_little_left_the_fade_is_that_little() -> None:
-    fade = playing(seconds=0.1).fade()
+    fade = playing(seconds=0.1).fade(100)
     assert fade is not None
     assert PCM.seconds(len(fade.audio)) == pytest.approx(0.02)
     assert levels(fade.audio)[-1] < 0.01
@@ -195,4 +209,4 @@ def test_nothing_that_was_not_released_is_faded() -> None:
     playback = Playback(PCM)
     playback.expect(CLAUSE)
     playback.add(CLAUSE, sound(1))
-    assert playback.fade() is None
+    assert playback.fade(100) is None

@@ -51,7 +51,7 @@ def test_a_fade_has_the_characters_that_it_cuts_off() -> None:
     playback = released(CLAUSE)
     playback.add(CLAUSE, aligned(16_000, "quero", [0, 90, 110, 139, 140]))
     assert [piece.alignment and piece.alignment.chars for piece in playback.take(100)] == [("q",), None]
-    fade = playback.fade()
+    fade = playback.fade(100)
     assert fade is not None
     assert fade.alignment == Alignment(("u", "e", "r"), (10, 30, 59), (70, 70, 70))
 
