@@ -38,15 +38,18 @@ class Verdict(Enum):
 
 
 class Overlap:
-    """It `began` at that sample; `usual_db` is how loud the caller is when they have the floor, None: not known.
+    """It `began` at that sample, at `at` on the loop clock; `usual_db` is how loud the caller is when
+    they have the floor, None: not known.
 
     `score`: the judge's, None while there is none. `recognised_until`: the sample up to which its words were asked for.
     """
 
-    def __init__(self, began: int, usual_db: float | None) -> None:
+    def __init__(self, began: int, usual_db: float | None, at: float = 0.0) -> None:
         self.began = self.onset = self.last_voiced = self.last_sound = began
         self.score: float | None = None
         self.recognised_until = 0
+        self.question = self.answer = 0  # ids of the newest that the judge was asked, and has answered
+        self._at = at
         self.judged_at = began + JUDGE_FROM - JUDGE_EVERY
         self._usual_db = usual_db
         self._level_db = 0.0  # of the voiced frames, summed
@@ -87,6 +90,11 @@ class Overlap:
     def asked(self) -> bool:
         """For all of its words."""
         return self.recognised_until >= self.last_voiced
+
+    def waits(self, now: float) -> bool:
+        """For the judge's answer, on more than a blip: a client's lump may bring all of JUDGE_WITHIN at once."""
+        sounds = self.last_sound - self.began >= JUDGE_WITHIN - QUIET_AGAIN
+        return sounds and self.answer < self.question and now - self._at < JUDGE_WITHIN / RATE - 1e-6
 
     def to_be_judged(self, end: int) -> bool:
         return end - self.judged_at >= JUDGE_EVERY and end - self.began <= JUDGE_UNTIL

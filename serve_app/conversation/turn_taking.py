@@ -216,7 +216,7 @@ class TurnTaking:
             self._turn_end = judgement.turn_end
         elif self.agent_speaks and self._overlap and self._overlap.quiet(self._end) < FORGOTTEN_AFTER:
             alone = self._end - self._echo_at >= ECHO_LASTS  # else the judge has heard the agent too
-            self._overlap.score = judgement.interruption if alone else 0.0
+            self._overlap.score, self._overlap.answer = judgement.interruption if alone else 0.0, judge
             return self._settle_overlap(self._overlap) if self.interruptible and not self._yielding else _NOTHING
         return _NOTHING
 
@@ -441,7 +441,8 @@ class TurnTaking:
         if goes_on or not sounds:
             return _NOTHING
         self._to(Event.SOUND)
-        self._overlap = Overlap(frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME)), self._level)
+        began = frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME))
+        self._overlap = Overlap(began, self._level, now - (frame.end - began) / RATE)
         self._judged_before = self._judge
         return [Duck(), *self._while_overlap(frame, now)]
 
@@ -474,19 +475,22 @@ class TurnTaking:
         if not self.interruptible:  # not any more: the agent has begun something that must not be interrupted
             return self._swell()
         self._overlap.note(frame)
-        if decisions := self._settle_overlap(self._overlap):
-            return decisions
-        return self._have_judged(self._overlap)
+        asked = self._have_judged(self._overlap)
+        return asked + self._settle_overlap(self._overlap)
 
     def _have_judged(self, overlap: Overlap) -> Decisions:
         if not overlap.to_be_judged(self._end):
             return []
         overlap.judged_at = self._end
-        return [self._ask_judge(overlap=True, start=overlap.onset)]
+        asked = self._ask_judge(overlap=True, start=overlap.onset)
+        overlap.question = asked.id
+        return [asked]
 
     def _settle_overlap(self, overlap: Overlap) -> Decisions:
         by_rules, verdict = (overlap.verdict(self._end, self.manners.overlap, s) for s in (None, overlap.score))
-        if verdict is None or (verdict is Verdict.FALSE_ALARM and self.state is State.AGENT):
+        if verdict is None:
+            return _NOTHING
+        if verdict is Verdict.FALSE_ALARM and (self.state is State.AGENT or overlap.waits(self._arrived)):
             return _NOTHING
         rules = by_rules.name.lower() if by_rules else "undecided"
         told: Decisions = [] if overlap.score is None else [Judged("overlap", rules, verdict.name.lower())]

@@ -297,3 +297,19 @@ def test_an_answer_about_a_pause_says_nothing_of_an_overlap() -> None:
     ear.voice(VOICED)
     assert ear.turns.state is State.OVERLAP
     assert ear.turns.judged(asked, INTERRUPTION) == []
+
+
+def test_a_lump_that_holds_the_whole_overlap_leaves_the_judge_its_time() -> None:
+    ear = speaking()
+    ear.lump_ms = 10_000
+    ear.voice(samples_ms(JUDGE_WITHIN) + 40)
+    assert ear.turns.state is State.OVERLAP
+    assert Interrupt() in ear.judged(INTERRUPTION)
+
+
+def test_if_it_does_not_answer_the_next_lump_decides() -> None:
+    ear = speaking()
+    ear.lump_ms = 500
+    ear.voice(samples_ms(JUDGE_WITHIN))
+    ear.quiet(500)
+    assert ear.turns.state is State.AGENT
