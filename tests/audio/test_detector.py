@@ -180,10 +180,10 @@ def test_speech_from_the_first_sample_is_not_lost() -> None:
 
 
 def test_a_word_over_before_it_is_confirmed_is_still_reported() -> None:
-    blip = render("a", "pt", RATE_OF_SPEECH)[: 40 * MS]
-    [frame] = [frame for frame in judge(on_a_line(blip)) if frame.voiced]
-    assert not frame.loud
-    assert frame.onset == WARM_UP
+    blip = render("a", "pt", RATE_OF_SPEECH)[: 50 * MS]
+    first, *more = [frame for frame in judge(on_a_line(blip)) if frame.voiced]
+    assert first.onset == WARM_UP
+    assert len(more) <= 2
 
 
 def test_the_room_after_a_voice_is_not_the_voice() -> None:

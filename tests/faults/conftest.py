@@ -1,11 +1,10 @@
-import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
 
-from tests.faults.matrix import Outcome, outcomes
+from tests.faults.matrix import Outcome, play
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -15,11 +14,7 @@ def matrix(request: pytest.FixtureRequest) -> Iterator[Future[list[Outcome]] | N
         yield None
         return
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        yield process.submit(_play)
-
-
-def _play() -> list[Outcome]:
-    return asyncio.run(outcomes())
+        yield process.submit(play)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

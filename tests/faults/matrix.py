@@ -115,6 +115,11 @@ async def outcomes(cells: Iterable[Cell] = CELLS) -> list[Outcome]:
     return [(await outcome(each.cell))._replace(alone=True) if each.broken_rules else each for each in first]
 
 
+def play() -> list[Outcome]:
+    """All of it, in a process that does nothing else."""
+    return asyncio.run(outcomes())
+
+
 async def outcome(cell: Cell) -> Outcome:
     rig = Rig(
         backup_model=cell.has_fallback or cell.stage is not Stage.LLM,
