@@ -3,7 +3,6 @@ service's faults on demand.
 """
 
 import asyncio
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -14,6 +13,7 @@ from aiohttp import web
 from tests.fakes.elevenlabs_faults import HTTP, MULTI, SINGLE, STATUSES, WAYS, Fault, for_ever, reset
 from tests.fakes.elevenlabs_socket import Socket
 from tests.fakes.elevenlabs_speech import Context, Received, Speech, timed_line
+from tests.fakes.held_port import HeldPort
 
 __all__ = ["HTTP", "MULTI", "SINGLE", "WAYS", "Context", "FakeElevenLabs", "Fault", "Received"]
 
@@ -30,9 +30,9 @@ class FakeElevenLabs(Speech):
         self.received: list[Received] = []
         self._fault: Fault | None = None
         self._sockets: set[Socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._address = self._listener.getsockname()
-        self.url = f"http://127.0.0.1:{self._address[1]}"
+        self._port = HeldPort()
+        self._listener = self._port.listen()
+        self.url = f"http://127.0.0.1:{self._port.number}"
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -44,6 +44,7 @@ class FakeElevenLabs(Speech):
     def __exit__(self, *exc_info: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        self._port.close()
 
     @property
     def fault(self) -> Fault | None:
@@ -103,7 +104,7 @@ class FakeElevenLabs(Speech):
             for connection in self._runner.server.connections:
                 reset(connection.transport)
         elif refused:
-            self._listener = socket.create_server(self._address)
+            self._listener = self._port.listen()
             await self._listen()
         for one in [one for one in self._sockets if one.way in self.faulty]:
             if fault is Fault.HALF_OPEN:

@@ -24,6 +24,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.fakes.groq_wire import Answer, Call, Json, chat_chunks, error, form, mistake, pcm, verbose_json
+from tests.fakes.held_port import HeldPort
 
 __all__ = ["Answer", "Behaviour", "Call", "FakeGroq", "Fault", "Received"]
 
@@ -115,11 +116,11 @@ class FakeGroq:
         self.disconnected = threading.Event()  # its client has left
         self._chance = random.Random(seed)
         self._connections: dict[int, asyncio.Transport] = {}  # by the client's port
-        self._port = 0  # any that is free
+        self._port = HeldPort()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._port.number}"
 
     @property
     def chat_url(self) -> str:
@@ -143,11 +144,11 @@ class FakeGroq:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+        self._port.close()
 
     def start(self) -> None:
         """Serve at the port, the same one each time: who connects at once waits in the socket's backlog."""
-        self._socket = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._socket.getsockname()[1]
+        self._socket = self._port.listen()
         config = uvicorn.Config(
             self._app(), http=self._protocol(), log_config=None, ws="none", lifespan="off", timeout_keep_alive=75
         )
