@@ -1,6 +1,6 @@
 # What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
 .DEFAULT_GOAL := help
-.PHONY: help run talk test check faults feel setup chromium lock
+.PHONY: help run talk test check faults feel chaos soak setup chromium lock
 
 # python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -23,6 +23,8 @@ help:
 	@echo 'make check               style, types, import rules'
 	@echo 'make faults              what callers hear when providers fail, measured anew: docs/faults.md'
 	@echo 'make feel                how turn-taking feels, measured anew on scripted dialogues: docs/feel.md'
+	@echo 'make chaos               what callers notice when parts of the server die, measured anew: docs/chaos.md'
+	@echo 'make soak MINUTES=30      load the server for so long with callers who hang up as they like; see what it keeps'
 	@echo 'make lock                choose the versions in the lock files anew'
 
 run: setup
@@ -46,6 +48,12 @@ faults: setup
 
 feel: setup
 	@$(BIN)/python -m tests.feel
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos
+
+soak: setup
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 setup: $(INSTALLED)
 

@@ -4,6 +4,7 @@ An agent's allowlist is asked besides: it says from which web pages.
 """
 
 import asyncio
+import hashlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,11 +26,18 @@ STORE_ANSWERS_WITHIN_S = 1.0  # somebody waits for the call to be taken
 
 
 class Admission(NamedTuple):
-    """`conversation_id`: the one that a signed URL reserves. `authorization_method`: ElevenLabs' name for it."""
+    """`authorization_method`: ElevenLabs' name for it. `tenant`: on whose account the conversation is: an API key's, by
+    a hash of it, else the agent's. `grant`: what a signed URL gives, to be used when the conversation begins."""
 
     agent_id: str
-    conversation_id: str | None
     authorization_method: Literal["public", "signed_url", "authorization_header"]
+    tenant: str
+    grant: Grant | None = None
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The one that a signed URL reserves."""
+        return self.grant.conversation_id if self.grant else None
 
 
 class Access:
@@ -56,10 +64,10 @@ class Access:
         self._signatures = signatures
         self._stored = stored
 
-    async def admit(self, asked: HTTPConnection) -> Admission:
+    def admit(self, asked: HTTPConnection) -> Admission:
         """Judge a WebSocket's request. Raises ClientError; its text is for the client, and short enough for a close."""
         bearer, key = _bearer(asked), sent_key(asked.headers)
-        by_key = bearer in self._keys or (key is not None and key in self._keys)
+        by_key = next((given for given in (bearer, key) if given in self._keys), None)
         grant = self._grant(asked, None if bearer in self._keys else bearer)
         agent_id, agent = self._named(asked.query_params.get("agent_id"), grant)
         auth = agent.platform_settings.auth
@@ -69,9 +77,29 @@ class Access:
             raise ClientError("this agent is private: open it by a signed URL, or with an API key")
         _check_origin(auth, asked.headers.get("origin"))
         if grant:
-            await self._use(grant)
-            return Admission(agent_id, grant.conversation_id, "signed_url")
-        return Admission(agent_id, None, "authorization_header" if by_key else "public")
+            return Admission(agent_id, "signed_url", f"agent:{agent_id}", grant)
+        if by_key:
+            return Admission(agent_id, "authorization_header", f"key:{_hash(by_key)}")
+        return Admission(agent_id, "public", f"agent:{agent_id}")
+
+    async def use(self, admission: Admission) -> None:
+        """The conversation begins. Raises ClientError if a signed URL for one conversation has been used already.
+
+        What other replicas have opened is in the store, about 100 ms later. Without it calls go on, these too.
+        """
+        grant = admission.grant
+        if grant is None or grant.conversation_id is None:
+            return
+        assert self._signatures
+        self._signatures.use(grant)
+        try:
+            async with asyncio.timeout(STORE_ANSWERS_WITHIN_S):
+                used = await self._stored(grant.conversation_id) is not None
+        except (StoreError, TimeoutError) as e:
+            logger.warning("a signed URL might be used twice, while conversations cannot be read: %s", e)
+            return
+        if used:
+            raise used_up()
 
     def _grant(self, asked: HTTPConnection, bearer: str | None) -> Grant | None:
         """What the signature in the URL allows, or the one that comes as a subprotocol."""
@@ -103,24 +131,14 @@ class Access:
             raise ClientError("no such agent_id: an agent is a file AGENT_ID.yaml in configs/agents")
         return agent_id, self._agents[agent_id]
 
-    async def _use(self, grant: Grant) -> None:
-        """What other replicas have opened is in the store, about 100 ms later. Without it calls go on, these too."""
-        assert self._signatures
-        self._signatures.use(grant)
-        if grant.conversation_id is None:
-            return
-        try:
-            async with asyncio.timeout(STORE_ANSWERS_WITHIN_S):
-                used = await self._stored(grant.conversation_id) is not None
-        except (StoreError, TimeoutError) as e:
-            logger.warning("a signed URL might be used twice, while conversations cannot be read: %s", e)
-            return
-        if used:
-            raise used_up()
-
 
 def new_conversation_id() -> str:
     return f"conv_{uuid.uuid4().hex}"
+
+
+def _hash(key: str) -> str:
+    """It tells keys apart, and is no key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _bearer(asked: HTTPConnection) -> str | None:

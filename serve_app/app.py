@@ -17,16 +17,20 @@ from deployments.turn_engines import choose_engine
 from deployments.vad import RemoteJudge, Vad
 from deployments.whisper import LocalWhisper, RemoteTranscriber
 from serve_app.access import STORE_ANSWERS_WITHIN_S, Access
+from serve_app.admission import Reception
 from serve_app.agent_files import load_agents
 from serve_app.api import agents as agents_api
-from serve_app.api import conversations, signed_urls
+from serve_app.api import conversations, recordings, signed_urls
 from serve_app.api.cors import cors
 from serve_app.api_keys import ApiKeys
+from serve_app.conversation.agent import Agent
 from serve_app.conversation.breaker import Breaker, State
 from serve_app.conversation.known_clauses import known_clauses
-from serve_app.errors import ProviderError, SpeechError, StoreError, TranscriptionError
+from serve_app.errors import ProviderError, SpeechError, TranscriptionError
 from serve_app.gateway import Composition, Gateway, Limits
-from serve_app.observability.metrics import BreakerStates, FrameWaits, LoopLag, MeteredLog
+from serve_app.observability.metrics import BreakerStates, FrameWaits, LoopLag, MeteredLog, OpenTasks
+from serve_app.parts import Parts
+from serve_app.places import Places
 from serve_app.ports import Transcriber
 from serve_app.providers.chat import ChatModel
 from serve_app.providers.custom_llm import NO_KEY, AgentModels
@@ -35,12 +39,20 @@ from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.providers.prepared_speaker import PreparedSpeaker
 from serve_app.providers.webhook import HttpWebhooks
-from serve_app.session import Parts
+from serve_app.recordings.archive import Archive
+from serve_app.recordings.library import Library
+from serve_app.recordings.live import LiveFolder
+from serve_app.recordings.recorder import DiskRecorder
 from serve_app.settings import ModelAddress, Settings
 from serve_app.signatures import Signatures
 from serve_app.store.database import Database
-from serve_app.store.log import PostgresLog
+from serve_app.store.deletion import Deletion
+from serve_app.store.listing import ConversationList
+from serve_app.store.log import JournaledLog
+from serve_app.store.opinions import Opinions
 from serve_app.store.reader import ConversationReader
+from serve_app.store.retention import Retention
+from serve_app.strain import Strain
 
 OnChange = Callable[[str, State], None]
 """Told of a breaker's every state, and whose it is."""
@@ -72,8 +84,13 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
     settings = Settings.from_environment(os.environ)
     agents = load_agents(settings.agents_dir, os.environ)
     database = Database(settings.database_url)
-    log, reader = PostgresLog(database), ConversationReader(database)
-    states = BreakerStates()
+    log = JournaledLog(database, settings.journal_dir)
+    agent_names = {agent_id: agent.name for agent_id, agent in agents.items()}
+    live = LiveFolder(settings.recordings_dir / "live")
+    recorder, library = DiskRecorder(live), Library(live, Archive(settings.recordings_archive))
+    listing = ConversationList(database, agent_names)
+    reader, deletion = ConversationReader(database, agent_names, library.exists), Deletion(database, library.delete)
+    states, strain, places = BreakerStates(), Strain(), Places(settings.journal_dir / "places")
     transcriber = choose_transcriber(settings, RemoteTranscriber(whisper), states)
     models, webhooks = choose_models(settings, os.environ, states), HttpWebhooks(os.environ)
     speaker = PreparedSpeaker(RemoteSpeaker(tts), chain.from_iterable(map(known_clauses, agents.values())))
@@ -81,21 +98,28 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
     signatures = Signatures(settings.signing_secret.get_secret_value()) if settings.signing_secret else None
 
     @asynccontextmanager
-    async def running() -> AsyncIterator[None]:
+    async def running(superseded: Callable[[str], None]) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
+            closing.callback(places.close)
             closing.push_async_callback(database.aclose)
+            log.on_superseded = superseded
             log.start()
             closing.push_async_callback(log.aclose)
             closing.push_async_callback(models.aclose)
             if isinstance(transcriber, HedgedTranscriber):
                 closing.push_async_callback(transcriber.aclose)
             closing.push_async_callback(webhooks.aclose)
-            closing.callback(asyncio.create_task(LoopLag().watch()).cancel)
+            closing.push_async_callback(recorder.aclose)
+            closing.callback(asyncio.create_task(recorder.run()).cancel)
+            closing.callback(asyncio.create_task(library.run()).cancel)
+            closing.callback(asyncio.create_task(LoopLag(strain.observe).watch()).cancel)
+            closing.callback(asyncio.create_task(OpenTasks().watch()).cancel)
             closing.callback(asyncio.create_task(states.watch()).cancel)
             closing.callback(asyncio.create_task(speaker.prepare()).cancel)
+            closing.callback(asyncio.create_task(Retention(database, deletion, retention_days(agents)).run()).cancel)
             yield
 
-    async def describe() -> dict[str, str]:
+    async def describe() -> dict[str, Any]:
         local = await ask(whisper.describe, failure=TranscriptionError)
         return {
             "stt": f"Groq Whisper, then: {local}" if settings.groq_api_key else local,
@@ -103,7 +127,8 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
             "voice": await ask(tts.describe, failure=SpeechError),
             "prepared": "{} of {} clauses".format(*speaker.ready),
             "judge": await ask(vad.describe, failure=ProviderError),
-            "store": await describe_store(database),
+            "store": await log.describe(STORE_ANSWERS_WITHIN_S),
+            "breakers": states.by_provider,
         }
 
     def tune(limits: Limits) -> None:
@@ -113,26 +138,34 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
     return Composition(
         agents=agents,
         access=Access(agents, keys, signatures, reader.read),
-        parts=Parts(transcriber, speaker, models, webhooks, RemoteJudge(vad), MeteredLog(log), FrameWaits().observe),
+        parts=Parts(
+            transcriber,
+            speaker,
+            models,
+            webhooks,
+            RemoteJudge(vad),
+            MeteredLog(log),
+            FrameWaits().observe,
+            recorder,
+        ),
         routes=[
             *agents_api.routes(agents, keys, signatures),
             *signed_urls.routes(agents, keys, signatures, settings.public_url),
-            *conversations.routes(reader, keys),
+            *conversations.routes(reader, listing, deletion, Opinions(database), keys),
+            *recordings.routes(library, keys),
         ],
         middleware=[cors(settings.cors_origins)],
         running=running,
         describe=describe,
         tune=tune,
+        reception=Reception(places, strain),
     )
 
 
-async def describe_store(database: Database) -> str:
-    """Calls go on without it, so a database that is away is told, and is no reason not to be ready."""
-    try:
-        async with asyncio.timeout(STORE_ANSWERS_WITHIN_S), database.connection() as connection:
-            return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
-    except (StoreError, TimeoutError):
-        return "PostgreSQL, which does not answer: what happens is kept in memory for now"
+def retention_days(agents: Mapping[str, Agent]) -> dict[str, int]:
+    """Of the agents whose conversations are not kept for ever."""
+    days = {agent_id: agent.platform_settings.privacy.retention_days for agent_id, agent in agents.items()}
+    return {agent_id: kept for agent_id, kept in days.items() if kept >= 0}
 
 
 def choose_transcriber(settings: Settings, local: Transcriber, on_change: OnChange) -> Transcriber:

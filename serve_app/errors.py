@@ -12,6 +12,8 @@
     │   ├── CallerSilent        nobody spoke for as long as the agent waits
     │   └── TimeIsUp            it lasted as long as the agent allows
     ├── Unavailable      1013   no room or not ready: try again later
+    ├── Elsewhere        4001   the conversation goes on over another connection
+    ├── Restarting       1012   this server is being replaced: come back, and go on
     └── ProviderError    1002   an engine or a provider failed
         ├── TranscriptionError
         ├── LanguageModelError
@@ -79,8 +81,31 @@ class TimeIsUp(Finished):
     error_type = "max_duration_exceeded"
 
 
+def finished(code: int, message: str) -> HelloError:
+    """An end that is in the record, by its close code: without a fault, or with one."""
+    if code == Finished.close_code:
+        return Finished(message)
+    error = HelloError(message)
+    error.close_code = code
+    return error
+
+
 class Unavailable(HelloError):
     close_code = 1013
+
+
+class Elsewhere(HelloError):
+    """The code is of the range that RFC 6455 leaves to applications: a client must not come back by itself."""
+
+    close_code = 4001
+
+
+def taken_over() -> Elsewhere:
+    return Elsewhere("another connection has taken this conversation over")
+
+
+class Restarting(HelloError):
+    close_code = 1012
 
 
 class ProviderError(HelloError):

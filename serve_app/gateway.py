@@ -8,8 +8,9 @@ import asyncio
 import contextvars
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,12 +25,17 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve_app.access import Access, new_conversation_id
+from serve_app.admission import Ceilings, Reception
 from serve_app.api.answers import unserved
+from serve_app.caretaker import Caretaker
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
-from serve_app.errors import HelloError, InvalidMessage, Unavailable
-from serve_app.session import Parts, Session
+from serve_app.errors import ClientError, HelloError, InvalidMessage, Restarting, taken_over
+from serve_app.parts import Parts
+from serve_app.resumption import Return, take_over
+from serve_app.session import Session
+from serve_app.tickets import Ticket, ticket_of
 from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
@@ -38,17 +44,19 @@ WEB = Path(__file__).parent / "web"
 SUBPROTOCOL = "convai"
 READY_WITHIN_S = 4.0  # a probe must get its answer
 NO_CLOSE_FRAME = 1006  # RFC 6455, 7.4.1
+TICKET_OUTLASTS_CALL_S = 3600.0
+"""A call that is resumed lasts longer: its clock stands still while nobody is connected."""
+CLOSE_IS_READ_WITHIN_S = 0.1
 LONGEST_REASON = 120
 """Bytes. A close frame holds 123 of them (RFC 6455, 5.5)."""
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `user_config` may hold. `max_conversations`: below Serve's max_ongoing_requests, beyond which a caller would
-    hang unanswered. `ping_every_s`: of new conversations, while their line is good. `speculation`: what is begun before
-    a turn is decided. `early_…`: what this replica may spend on recognising before then. `hedge_percentile`: an answer
-    of the recogniser's that is later than this share of its latest ones is not waited for alone."""
+class Limits(Ceilings, frozen=True, forbid_unknown_fields=True):
+    """What `user_config` may hold, besides how many conversations there may be. `ping_every_s`: of new conversations,
+    while their line is good. `speculation`: what is begun before a turn is decided. `early_…`: what this replica may
+    spend on recognising before then. `hedge_percentile`: an answer of the recogniser's that is later than this share of
+    its latest ones is not waited for alone."""
 
-    max_conversations: Annotated[int, msgspec.Meta(ge=1)] = 80
     ping_every_s: Annotated[float, msgspec.Meta(ge=1)] = PING_EVERY_S
     speculation: Speculation = Speculation.TTS
     early_recognitions_a_minute: Annotated[int, msgspec.Meta(ge=0)] = REQUESTS_A_MINUTE
@@ -57,17 +65,19 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Composition(NamedTuple):
-    """What `app.py` put together for this replica. `running` holds what must be started and stopped around it;
-    `describe` says, for people, which part does what; `tune` takes new limits to those that have any."""
+    """What `app.py` put together for this replica. `running` holds what must be started and stopped around it, and
+    tells which conversations another replica has taken over; `describe` says, for people, which part does what; `tune`
+    takes new limits to those that have any; `reception` has room for conversations, or not."""
 
     agents: Mapping[str, Agent]
     access: Access
     parts: Parts
     routes: Sequence[BaseRoute]
     middleware: Sequence[Middleware]
-    running: Callable[[], AbstractAsyncContextManager[None]]
-    describe: Callable[[], Awaitable[dict[str, str]]]
+    running: Callable[[Callable[[str], None]], AbstractAsyncContextManager[None]]
+    describe: Callable[[], Awaitable[dict[str, Any]]]
     tune: Callable[[Limits], None]
+    reception: Reception
 
 
 @serve.deployment
@@ -79,7 +89,7 @@ class Gateway:
         self._limits = Limits()
         self._ration = Ration()
         self._sessions: dict[Session, asyncio.Task[None]] = {}
-        self._opening = 0  # calls that are being let in
+        self._caretaker = Caretaker(self._sessions)
         if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
             logger.warning(
                 "HAProxy is off: Serve's own proxy adds over 20 ms to audio from five callers on. "
@@ -113,46 +123,98 @@ class Gateway:
     async def _converse(self, ws: WebSocket) -> None:
         """One socket. Refusals come after the handshake: before it, clients would see no reason."""
         asked = ws.scope.get("subprotocols", [])
+        self._caretaker.address = ws.scope.get("server")
         await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
         socket = ClientSocket(ws)
         try:
-            session = await self._start_session(ws, socket)
+            comes_back = "resume_token" in ws.query_params
+            session = await (self._resume_session(ws, socket) if comes_back else self._start_session(ws, socket))
         except HelloError as e:
             await socket.close(e.close_code, e.message)
             return
-        code, reading = NO_CLOSE_FRAME, asyncio.create_task(_read(ws, session))
+        code, reading = NO_CLOSE_FRAME, asyncio.create_task(_read(ws, session, socket))
         try:  # a client that takes nothing never closes either: when its session is over, so is its place
             await asyncio.wait({reading, self._sessions[session]}, return_when=asyncio.FIRST_COMPLETED)
             code = reading.result() if reading.done() else code
-        finally:  # when the client vanishes, Serve cancels this handler
-            reading.cancel()
-            session.detach(code)
+        finally:  # when the client goes, Serve cancels this handler; how it went is still to be read then
+            try:
+                await asyncio.wait({reading}, timeout=CLOSE_IS_READ_WITHIN_S)
+            finally:  # also when it is cancelled once more
+                code = reading.result() if reading.done() and not reading.cancelled() else code
+                reading.cancel()
+                session.detach(socket, code)
 
     async def _start_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:
-        """Room is looked for first: to be let in uses a single-use URL up."""
-        limits = self._limits
-        if len(self._sessions) + self._opening >= limits.max_conversations:
-            raise Unavailable("all lines are busy: try again in a moment")
-        self._opening += 1
-        try:
-            admission = await self._made.access.admit(ws)
-        finally:
-            self._opening -= 1
-        session = Session(
-            admission.conversation_id or new_conversation_id(),
-            admission.agent_id,
-            self._made.agents,
-            self._made.parts,
-            ping_every_s=limits.ping_every_s,
-            authorization_method=admission.authorization_method,
-            speculation=limits.speculation,
-            ration=self._ration,
-        )
+        """Room is looked for before a single-use URL is used up."""
+        admission = self._made.access.admit(ws)
+        with self._place(admission.tenant, admission.agent_id) as place:
+            await self._made.access.use(admission)
+            session = Session(
+                admission.conversation_id or new_conversation_id(),
+                admission.agent_id,
+                self._made.agents,
+                self._made.parts,
+                ping_every_s=self._limits.ping_every_s,
+                authorization_method=admission.authorization_method,
+                speculation=self._limits.speculation,
+                ration=self._ration,
+                tenant=admission.tenant,
+                ticket=self._ticket(admission.agent_id) if _asks_to_resume(ws) else None,
+            )
+            return self._run(session, socket, place)
+
+    async def _resume_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:
+        """On the replica that has it, a conversation has never stopped; to another one it moves."""
+        back = Return.of(ws.query_params)
+        for session in self._sessions:
+            if session.id == back.conversation_id and session.ticket and session.may_be_resumed:
+                ticket_of(back.token, session.ticket.record, time.time())
+                session.reattach(socket, back.last_event_id)
+                return session
+        moved = await take_over(back, self._made.parts.log)
+        agent_id = moved.past.started["agent_id"]
+        if agent_id not in self._made.agents:
+            raise ClientError("the conversation's agent is no more")
+        with self._place(moved.past.started.get("tenant", ""), agent_id, resuming=True) as place:
+            session = Session(
+                back.conversation_id,
+                agent_id,
+                self._made.agents,
+                self._made.parts,
+                ping_every_s=self._limits.ping_every_s,
+                speculation=self._limits.speculation,
+                ration=self._ration,
+                ticket=moved.ticket,
+                past=moved.past,
+                epoch=moved.epoch,
+            )
+            return self._run(session, socket, place)
+
+    def _place(self, tenant: str, agent_id: str, *, resuming: bool = False) -> ExitStack:
+        """Room for a conversation, until it is closed. Raises Unavailable or Restarting."""
+        if not self._caretaker.takes_calls:
+            raise Restarting("this server is being replaced: try again")
+        agent = self._made.agents[agent_id]
+        return self._made.reception.admit(self._limits, tenant, agent_id, agent, resuming=resuming)
+
+    def _run(self, session: Session, socket: "ClientSocket", place: ExitStack) -> Session:
         session.attach(socket)
         task = asyncio.create_task(session.run(), context=contextvars.Context(), name=session.id)
         self._sessions[session] = task
         task.add_done_callback(lambda _: self._sessions.pop(session))
+        leave = place.pop_all().close
+        task.add_done_callback(lambda _: leave())
         return session
+
+    def _ticket(self, agent_id: str) -> Ticket:
+        config = self._made.agents[agent_id].conversation_config
+        return Ticket.new(time.time() + config.conversation.max_duration_seconds + TICKET_OUTLASTS_CALL_S)
+
+    def _superseded(self, conversation_id: str) -> None:
+        """Another replica has taken it over."""
+        for session in self._sessions:
+            if session.id == conversation_id:
+                session.end(taken_over())
 
     # ---- pages and probes
 
@@ -163,17 +225,32 @@ class Gateway:
         return JSONResponse({"status": "ok", "conversations": len(self._sessions)})
 
     async def _readyz(self, request: Request) -> Response:
+        """For load balancers: not ready is who starts, and who goes. A full server is ready: it refuses by itself."""
+        self._caretaker.address = request.scope.get("server")
+        load = {
+            "conversations": len(self._sessions),
+            "conversations_on_node": self._made.reception.conversations_on_node,
+            "strained": self._made.reception.strain.is_high,
+        }
+        if self._caretaker.drain:
+            message = "this replica is being replaced: its calls end, or move"
+            return JSONResponse({"status": "draining", "message": message, **load}, status_code=503)
         try:
             async with asyncio.timeout(READY_WITHIN_S):
-                return JSONResponse({"status": "ready", **await self._made.describe()})
+                return JSONResponse({"status": "ready", **await self._made.describe(), **load})
         except (HelloError, TimeoutError) as e:
             message = str(e) or f"a part did not answer within {READY_WITHIN_S:.0f} s"
-            return JSONResponse({"status": "starting", "message": message}, status_code=503)
+            return JSONResponse({"status": "starting", "message": message, **load}, status_code=503)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        async with self._made.running():
+        async with self._made.running(self._superseded):
+            caring = asyncio.create_task(self._caretaker.watch())
             yield
+            caring.cancel()
+            for session in self._sessions:
+                if session.ticket:
+                    session.restart()  # it would wait for its client
             await asyncio.gather(*self._sessions.values())  # their sockets are closed by now: what is left is the log
 
 
@@ -200,12 +277,19 @@ def _gone_is_an_os_error() -> Iterator[None]:
         raise ConnectionResetError("the client is gone") from e
 
 
-async def _read(ws: WebSocket, session: Session) -> int:
-    """Text frames into the session, until the socket closes; its close code. Clients never send binary ones."""
+def _asks_to_resume(ws: WebSocket) -> bool:
+    return ws.query_params.get("resume", "").lower() in ("1", "true")
+
+
+async def _read(ws: WebSocket, session: Session, socket: ClientSocket) -> int:
+    """Text frames into the session, until the socket closes; its close code. Clients never send binary ones. Of one
+    whose place another has taken, nothing counts any more: it comes again over the other."""
     while True:
         message = await ws.receive()
         if message["type"] == "websocket.disconnect":
             return int(message.get("code") or NO_CLOSE_FRAME)
+        if session.socket is not socket:
+            continue
         if message.get("text") is None:
             session.end(InvalidMessage("binary frames are not part of the protocol: send JSON in text frames"))
         else:

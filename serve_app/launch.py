@@ -97,6 +97,8 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             keep_apart(folder)
             share_signing_secret()
             cluster = local_cluster(config_path, ports[0].number)
+            share_journal(data_dir)
+            os.environ["RECORDINGS_DIR"] = os.environ.get("RECORDINGS_DIR") or str(data_dir / "recordings")
         running.enter_context(terminal.output_to(folder / "launcher.log"))
         if not os.environ.get("DATABASE_URL"):
             with terminal.step("PostgreSQL (embedded)"):
@@ -119,6 +121,12 @@ def share_signing_secret() -> None:
     """Every replica inherits it, so that each can check what another has signed. One of ours ends with the run."""
     if not os.environ.get("SIGNING_SECRET"):
         os.environ["SIGNING_SECRET"] = secrets.token_urlsafe(32)
+
+
+def share_journal(data_dir: Path) -> None:
+    """The replicas of a machine share a folder, so that each can adopt what a dead one has left."""
+    if not os.environ.get("JOURNAL_DIR"):
+        os.environ["JOURNAL_DIR"] = str(data_dir / "journal")
 
 
 def stop_on_signals(terminal: Terminal) -> None:

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, NamedTuple, Protocol
 
+from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import protocol
-from serve_app.errors import Unavailable
+from serve_app.errors import HelloError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +28,28 @@ class Socket(Protocol):
     async def close(self, code: int, reason: str) -> None: ...
 
 
+PCM_16000 = AudioFormat.parse("pcm_16000")
+KEPT = 300
+"""Messages that have left: what a connection had taken, and lost, is among the last ten seconds' or so."""
+
+
 class _Frame(NamedTuple):
     text: str
     is_audio: bool
+    event_id: int = 0
+    seconds: float = 0.0  # of sound
+    flushes: bool = False  # the client drops the sound before it
+    is_first: bool = False  # of a connection
 
 
 class Outbox:
-    """Bounded, for callers that read slowly: of audio the oldest is dropped, and counted in `dropped`."""
+    """Bounded, for callers that read slowly: of audio the oldest is dropped, and counted in `dropped`. `voice`: the
+    format of that audio. `keeps`: the client may come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: AudioFormat = PCM_16000, *, keeps: bool = False) -> None:
         self.dropped = 0
+        self._voice = voice
+        self._kept: deque[_Frame] = deque(maxlen=KEPT if keeps else 0)  # the newest that have left
         self._frames: deque[_Frame] = deque()
         self._audio = 0  # of them
         self._leaving = False  # the first one is: it counts as sent, unless the sending is broken off
@@ -59,6 +72,30 @@ class Outbox:
             raise Unavailable("the client takes no messages")
         self._push(message)
 
+    def rewind(self, event_id: int, first: protocol.ServerMessage) -> float:
+        """Another connection begins: `first` is its first message, then come those after the one with this id, which is
+        the newest that the client has received. Returns the seconds of sound among those that had left."""
+        frames = [*self._kept, *self._frames]
+        received = self._received(frames, event_id)
+        flushed = max((n for n, frame in enumerate(frames) if frame.flushes), default=-1)
+        wanted = [n for n in range(received, len(frames)) if n > flushed or not frames[n].is_audio]
+        resent_s = sum(frames[n].seconds for n in wanted if n < len(self._kept))
+        self._kept.clear()
+        self._frames = deque([self._frame(first), *(frames[n] for n in wanted)])
+        self._audio = sum(frame.is_audio for frame in self._frames)
+        self._filled.set()
+        return resent_s
+
+    def _received(self, frames: list[_Frame], event_id: int) -> int:
+        """How many of them the client has, who names the newest id that it knows."""
+        if event_id == 0:
+            return 0
+        known = next((n + 1 for n, frame in enumerate(frames) if frame.event_id == event_id), None)
+        if known is not None:
+            return known
+        older = any(frame.event_id > event_id for frame in frames)
+        return 0 if older else len(self._kept)
+
     async def send(self, socket: Socket) -> None:
         """Send what comes, for ever. Raises OSError when the client is gone."""
         while True:
@@ -74,6 +111,10 @@ class Outbox:
         await _while_there(self._send_rest(socket))
         await _while_there(socket.close(code, reason))
 
+    async def close_other(self, socket: Socket, error: HelloError) -> None:
+        """A socket whose place another one has taken."""
+        await _while_there(socket.close(error.close_code, error.message))
+
     async def _send_rest(self, socket: Socket) -> None:
         while self._frames:
             await self._send_first(socket)
@@ -85,13 +126,24 @@ class Outbox:
             await socket.send_text(self._frames[0].text)
         finally:
             self._leaving = False
-        self._audio -= self._frames.popleft().is_audio
+        frame = self._frames.popleft()
+        self._audio -= frame.is_audio
+        if not frame.is_first:
+            self._kept.append(frame)
 
     def _push(self, message: protocol.ServerMessage) -> None:
-        is_audio = isinstance(message, protocol.Audio)
-        self._frames.append(_Frame(protocol.encode(message), is_audio))
-        self._audio += is_audio
+        frame = self._frame(message)
+        self._frames.append(frame)
+        self._audio += frame.is_audio
         self._filled.set()
+
+    def _frame(self, message: protocol.ServerMessage) -> _Frame:
+        is_audio = isinstance(message, protocol.Audio)
+        seconds = self._voice.seconds(len(message.audio_base_64)) if isinstance(message, protocol.Audio) else 0.0
+        flushes = isinstance(message, protocol.Interruption)
+        is_first = isinstance(message, protocol.ConversationInitiationMetadata)
+        event_id = getattr(message, "event_id", 0)
+        return _Frame(protocol.encode(message), is_audio, event_id, seconds, flushes, is_first)
 
     def _drop_audio(self, count: int) -> None:
         """The oldest so many."""

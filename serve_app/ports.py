@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from serve_app.audio.pcm import AudioFormat, Samples
 from serve_app.conversation.agent import Voice
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message, Transcript
 from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.fallback import Fallback
+from serve_app.conversation.log_event import LogEvent
 from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import Alignment, SpeechChunk
 from serve_app.conversation.tools import ToolCall, ToolSpec, WebhookTool
@@ -28,8 +30,10 @@ __all__ = [
     "ModelRequest",
     "Question",
     "Reasoning",
+    "Recorder",
     "Speaker",
     "SpeechChunk",
+    "Take",
     "ToolCall",
     "ToolSpec",
     "Transcriber",
@@ -107,26 +111,50 @@ class TurnJudge(Protocol):
         ...
 
 
-class LogEvent(msgspec.Struct, frozen=True):
-    """One fact about a conversation, in order of `sequence` (0, 1, ... per conversation).
+class Take(Protocol):
+    """One call's recording while it runs. Positions are samples at 16 kHz on the caller's time line: 0 is the first
+    sample the caller ever sent in this conversation. Nothing here blocks or raises: what cannot be kept is logged."""
 
-    kinds: started, user_turn, agent_turn, correction, interruption, audio, tool_call, tool_result, transfer, feedback,
-    context, fallback (another provider took over), failure (none was left), none_response (a turn ended without a
-    word), discarded (work begun for nothing), line_quality, error, ended.
-    """
+    def caller(self, at: int, samples: Samples) -> None:
+        """Kept by reference until written: not to be changed."""
+        ...
 
-    conversation_id: str
-    sequence: int
-    at_unix: float
-    kind: str
-    data: dict[str, Any]
+    def agent(self, at: int, audio: bytes) -> None:
+        """Whole samples in the agent's wire format, as they left; they sound from `at` on, or after what was given
+        before, as in the client's queue."""
+        ...
+
+    def cut(self, at: int) -> None:
+        """The client has dropped what it had not played: nothing given so far sounds from `at` on."""
+        ...
+
+    async def close(self) -> None:
+        """Write the rest."""
+        ...
+
+
+class Recorder(Protocol):
+    def begin(self, conversation_id: str, voice: AudioFormat, *, epoch: int = 0) -> Take:
+        """A further part of the recording, if there is one of an earlier epoch."""
+        ...
 
 
 class ConversationLog(Protocol):
     def append(self, event: LogEvent) -> None:
-        """Take an event. Never blocks, never raises: it is written behind, in batches, in order."""
+        """Take an event: when this returns, it outlives the process. Never raises. PostgreSQL gets it behind, in
+        batches, in order."""
         ...
 
     async def flush(self) -> None:
         """Return when everything appended so far is stored, or the store has refused it for now."""
+        ...
+
+    async def events(self, conversation_id: str) -> list[LogEvent]:
+        """All that is known of a conversation, whoever has logged it: by this node's journals or by PostgreSQL. Empty:
+        there is none. Raises StoreError."""
+        ...
+
+    async def take_over(self, conversation_id: str, epoch: int) -> bool:
+        """Be the one who writes to it, if its epoch is still the one before this: from now on what others append is
+        refused, and they are told. Call `events` after it, and go on from there. Raises StoreError."""
         ...

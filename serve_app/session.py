@@ -9,55 +9,47 @@ import itertools
 import logging
 import time
 import traceback
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from serve_app.audio.caller_audio import CallerAudio
+from msgspec import UNSET
+
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import (
     Actions,
-    CallWebhook,
     End,
     Log,
-    Murmur,
     Send,
-    Speak,
-    Stop,
-    StopRecognising,
-    Think,
-    Warm,
 )
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.allowance import Allowance
 from serve_app.conversation.conversation import Conversation
-from serve_app.conversation.decisions import Judge, Overhear, Recognise
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.opening import check_enclave
+from serve_app.conversation.past import Past
 from serve_app.conversation.playback import CHUNK_S
 from serve_app.conversation.speculation import Ration, Speculation
-from serve_app.conversation.tool_use import Outcome
-from serve_app.errors import ClientError, Finished, HelloError, InvalidMessage, ProviderError, ToolError
-from serve_app.outbox import Outbox, Socket
-from serve_app.ports import (
-    ConversationLog,
-    Fallback,
-    LanguageModel,
-    LogEvent,
-    Question,
-    Reasoning,
-    Speaker,
-    SpeechChunk,
-    ToolCall,
-    Transcriber,
-    Transcript,
-    TurnJudge,
-    WebhookCaller,
+from serve_app.errors import (
+    ClientError,
+    Elsewhere,
+    Finished,
+    HelloError,
+    InvalidMessage,
+    Restarting,
+    taken_over,
 )
+from serve_app.outbox import Outbox, Socket
+from serve_app.parts import Parts
+from serve_app.ports import (
+    LogEvent,
+)
+from serve_app.presence import Presence
+from serve_app.soundtrack import Soundtrack
+from serve_app.tickets import Ticket
+from serve_app.work import Work
 
 logger = logging.getLogger(__name__)
 
@@ -68,25 +60,12 @@ MESSAGES_AT_ONCE = 20
 FRAMES_AT_ONCE = 10
 """Audio frames judged, in whichever messages they came, before others get the event loop: 1-2 ms of work."""
 FRAME_S = FRAME_SAMPLES / RATE
-JUDGE_WINDOW = 8 * RATE
-JUDGE_BUDGET_S = 0.150
-"""A judgement later than this is of a moment that has passed: the rules have decided."""
-MURMUR_BUDGET_S = 0.300
-"""A murmur later than this would be heard over the caller's next words."""
+RESUME_WITHIN_S = 60.0
+"""So long a conversation waits for a client that has lost its connection, and may come back."""
+AUDIO_KEY = '"user_audio_chunk"'
+NORMAL_CLOSURE = 1000  # RFC 6455, 7.4.1
 WAIT_FOR_INITIATION_S = 5.0
 """Raw clients may never send their opening message."""
-
-
-class Parts(NamedTuple):
-    """The ports of a session, and where it reports how long (seconds) a text frame of audio waited for its verdict."""
-
-    transcriber: Transcriber
-    speaker: Speaker
-    model: LanguageModel
-    webhooks: WebhookCaller
-    judge: TurnJudge
-    log: ConversationLog
-    waited: Callable[[float], None]
 
 
 class _OverError(Exception):
@@ -98,7 +77,9 @@ class _OverError(Exception):
 
 
 class Session:
-    """`agents` are all there are; the conversation begins with the one under `agent_id`."""
+    """`agents` are all there are; the conversation begins with the one under `agent_id`. With a `ticket`, its client
+    may lose the connection and come back: meanwhile the conversation's clock stands still. `past`: what was said
+    before, elsewhere; `epoch`: how often it has moved."""
 
     def __init__(
         self,
@@ -111,49 +92,109 @@ class Session:
         authorization_method: str = "public",
         speculation: Speculation = Speculation.TTS,
         ration: Ration | None = None,
+        tenant: str = "",
+        ticket: Ticket | None = None,
+        past: Past | None = None,
+        epoch: int = 0,
     ) -> None:
         self.id = conversation_id
+        self.ticket = ticket
+        self._past = past
+        self._epoch = epoch
         self._parts = parts
         self._conversation = Conversation(
             conversation_id,
             agent_id,
             agents,
-            system=_system_variables(),
+            system=_system_variables(past.events[0].at_unix if past else time.time()),
             ping_every_s=ping_every_s,
             authorization_method=authorization_method,
             speculation=speculation,
             ration=ration,
+            tenant=tenant,
+            ticket=ticket.record if ticket else None,
         )
         config = agents[agent_id].conversation_config
         self._format = AudioFormat.parse(config.asr.user_input_audio_format)
         self._voice_format = AudioFormat.parse(config.tts.agent_output_audio_format)
-        self._heard_at = 0.0  # when the caller's newest audio came
-        self._plays_until = 0.0  # when what was sent will have been played
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
         self._unread = 0  # characters in it
-        self._outbox = Outbox()
-        self._socket: Socket | None = None
+        self._outbox = Outbox(self._voice_format, keeps=ticket is not None)
+        self._presence = Presence()
+        self._sending: asyncio.Task[None] | None = None
+        self._sound: Soundtrack | None = None  # None: it has not begun, or is text only
         self._opened = False
         self._over = asyncio.Event()
         self._failure: HelloError | None = None
         self._client_code: int | None = None  # the close code of a socket that is gone
         self._moved = asyncio.Event()  # the deadline may be earlier than the timer believes
         self._wakes_at = float("inf")
-        self._sequence = 0
+        self._sequence = past.events[-1].sequence + 1 if past else 0
         self._judged = 0  # frames
-        self._replies: defaultdict[int, set[asyncio.Task[None]]] = defaultdict(set)
-        self._recognition: asyncio.Task[None] | None = None
-        self._look: asyncio.Task[None] | None = None  # at what the caller is saying
 
     # ---- the socket's side
 
     def attach(self, socket: Socket) -> None:
-        self._socket = socket
+        """The first one."""
+        self._presence.socket = socket
 
-    def detach(self, code: int) -> None:
+    def detach(self, socket: Socket, code: int) -> None:
         """The socket is gone, with this close code."""
-        self._client_code = code
-        self._over.set()
+        if socket is not self._presence.socket or self._over.is_set():
+            return  # another one has taken its place
+        if self.ticket and self._opened and code != NORMAL_CLOSURE:
+            self._leave(code)
+        else:
+            self._client_code = code
+            self._over.set()
+
+    def reattach(self, socket: Socket, last_event_id: int) -> None:
+        """Its client is back, having received everything up to that message. An older connection is closed."""
+        if self._sending:
+            self._sending.cancel()
+        self._forget_unread_audio()
+        if old := self._presence.socket:
+            self._tasks.create_task(self._outbox.close_other(old, taken_over()))
+        away_s = self._presence.come(socket)
+        received_ms = round(self._sound.received_s * 1000) if self._sound else 0
+        resent_s = self._outbox.rewind(last_event_id, self._conversation.metadata(self._resume(received_ms)))
+        self._perform(self._conversation.reconnected(last_event_id, resent_s, self._now(), away_s))
+        if self._sound:
+            self._sound.reconnected(self._now())
+        self._sending = self._tasks.create_task(self._send_out(socket))
+        self._moved.set()
+
+    def _forget_unread_audio(self) -> None:
+        """The client is about to be told how much was received: it sends the rest once more."""
+        unread = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for arrived, text in unread:
+            if AUDIO_KEY in text:
+                self._unread -= len(text)
+            else:
+                self._inbox.put_nowait((arrived, text))
+
+    @property
+    def socket(self) -> Socket | None:
+        """Whose frames are the client's. None: nobody is connected."""
+        return self._presence.socket
+
+    @property
+    def may_be_resumed(self) -> bool:
+        return self.ticket is not None and self._opened and not self._over.is_set()
+
+    @property
+    def unread(self) -> int:
+        """Characters of messages that wait to be looked at."""
+        return self._unread
+
+    @property
+    def between_turns(self) -> bool:
+        """Nobody speaks, and nothing is about to be said."""
+        return self._opened and self._conversation.idle
+
+    def restart(self) -> None:
+        """This process goes: the client is told to come back, and the conversation to wait for it."""
+        self.end(Restarting("this server is being replaced: connect again"))
 
     def end(self, error: HelloError) -> None:
         """The conversation cannot go on; the caller is told why."""
@@ -172,14 +213,19 @@ class Session:
 
     async def run(self) -> None:
         """The conversation, from the first frame to its end, whoever ends it. Never raises: this is the edge."""
-        assert self._socket is not None, "a session runs once a socket is attached"
-        self._begun, self._begun_unix = self._now(), time.time()
+        socket = self._presence.socket
+        assert socket is not None, "a session runs once a socket is attached"
+        self._unix_of_zero = time.time() - asyncio.get_running_loop().time()
+        self._begun = self._past.events[0].at_unix if self._past else self._real_time()
         error: HelloError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                self._work = Work(self._parts, self._conversation, tasks, self._perform, self._now)
+                if self._past:
+                    self._go_on(self._past)
                 tasks.create_task(self._take_in())
-                tasks.create_task(self._send_out(self._socket))
+                self._sending = tasks.create_task(self._send_out(socket))
                 tasks.create_task(self._keep_time())
                 tasks.create_task(self._open_in_any_case())
                 await self._over.wait()
@@ -191,25 +237,30 @@ class Session:
         except* Exception as bug:  # noqa: BLE001 - the edge: one call's failure stays one call's
             self._tell(_first(bug))
             error = HelloError("internal error")
-        await self._finish(self._socket, error)
+        await self._finish(error)
 
     def _tell(self, bug: Exception) -> None:
         """Where it happened, and what; not its message, which may hold what was said."""
         where = "".join(traceback.format_tb(bug.__traceback__))
         logger.error("conversation %s: unexpected %s\n%s", self.id, type(bug).__name__, where)
 
-    async def _finish(self, socket: Socket, error: HelloError | None) -> None:
+    async def _finish(self, error: HelloError | None) -> None:
         code, reason = (
             (error.close_code, error.message) if error else (self._client_code or 1000, "client disconnected")
         )
-        if self._opened:
+        if self._opened and not self._goes_on_elsewhere(error):
             self._append("ended", self._ending(error, code, reason))
-        if self._client_code is None:
-            await self._outbox.close(socket, self._last_words(error), code, reason)
+        if self._presence.socket and self._client_code is None:
+            await self._outbox.close(self._presence.socket, self._last_words(error), code, reason)
+        if self._sound:
+            await self._sound.close()
         if self._outbox.dropped:
             logger.warning("conversation %s: %d audio messages dropped, unread", self.id, self._outbox.dropped)
         logger.info("conversation %s ended with code %d", self.id, code)
         await self._parts.log.flush()
+
+    def _goes_on_elsewhere(self, error: HelloError | None) -> bool:
+        return isinstance(error, Elsewhere) or (isinstance(error, Restarting) and self.ticket is not None)
 
     def _last_words(self, error: HelloError | None) -> protocol.Error | None:
         """A call that simply ended is no error; one that has not begun must not get a frame before its metadata."""
@@ -223,7 +274,7 @@ class Session:
         return {
             "reason": reason,
             "close_code": code,
-            "duration_secs": round(self._now() - self._begun, 3),
+            "duration_secs": round(self._real_time() - self._begun, 3),
             "status": "failed" if failed else "done",
             "error": cause,
         }
@@ -257,11 +308,11 @@ class Session:
             return  # the opening message follows
         if not self._opened:
             self._open(message)
-        if isinstance(message, protocol.UserAudioChunk) and not self._conversation.text_only:
-            seconds = self._format.seconds(len(message.user_audio_chunk))
+        if isinstance(message, protocol.UserAudioChunk) and self._sound:
+            seconds = self._sound.seconds(message.user_audio_chunk)
             allowance.audio(seconds, arrived)
             self._perform(self._conversation.arrived(seconds, self._outbox.waiting_audio * CHUNK_S, arrived))
-            await self._hear(message.user_audio_chunk, arrived)
+            await self._hear(self._sound, message.user_audio_chunk, arrived)
             self._parts.waited(self._now() - arrived)
         else:
             self._perform(self._conversation.receive(message, self._now()))
@@ -273,22 +324,41 @@ class Session:
 
     def _open(self, first: protocol.ClientMessage | None) -> None:
         initiation = first if isinstance(first, protocol.ConversationInitiation) else protocol.ConversationInitiation()
-        actions = self._conversation.open(initiation, self._now())  # refused: the close is the first the client gets
+        resume = self._resume(0, resumed=False) if self.ticket else UNSET
+        actions = self._conversation.open(initiation, self._now(), resume)  # refused: the close is the client's first
         self._opened = True
-        if not self._conversation.text_only:
-            self._audio = CallerAudio(self._format, self._voice_format)
+        self._begin_sound()
         self._perform(actions)
 
-    async def _hear(self, data: bytes, arrived: float) -> None:
-        self._heard_at = arrived
-        try:
-            frames = self._audio.frames(data)
-        except ValueError as e:
-            raise InvalidMessage(f"audio of {len(data)} bytes is not whole samples") from e
+    def _go_on(self, past: Past) -> None:
+        """It was opened elsewhere."""
+        self._opened = True
+        away_s = max(0.0, time.time() - past.events[-1].at_unix)
+        actions = self._conversation.go_on(past, self._now(), self._resume(past.audio_ms), away_s)
+        self._begin_sound(past.audio_ms / 1000)
+        self._perform(actions)
+
+    def _begin_sound(self, heard_before_s: float = 0.0) -> None:
+        if self._conversation.text_only:
+            return
+        recorder, take = self._parts.recorder, None
+        if recorder and self._conversation.is_recorded:
+            take = recorder.begin(self.id, self._voice_format, epoch=self._epoch)
+        self._sound = self._work.sound = Soundtrack(
+            self._format, self._voice_format, self._now(), heard_before_s=heard_before_s, take=take
+        )
+
+    def _resume(self, received_ms: int, *, resumed: bool = True) -> protocol.Resume:
+        assert self.ticket
+        expires_in_s = max(0.0, self.ticket.expires_at - time.time())
+        return protocol.Resume(self.ticket.token, round(expires_in_s), received_ms, resumed)
+
+    async def _hear(self, sound: Soundtrack, data: bytes, arrived: float) -> None:
+        frames = sound.arrive(data, arrived)
         for count, frame in enumerate(frames, start=1):
             now = self._now()
             behind_s = now - arrived + (len(frames) - count) * FRAME_S
-            self._perform(self._conversation.hear(self._audio.judge(frame), now, behind_s))
+            self._perform(self._conversation.hear(sound.judge(frame), now, behind_s))
             self._judged += 1
             if self._judged % FRAMES_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -304,10 +374,27 @@ class Session:
             self._moved.clear()
             self._wakes_at = self._conversation.deadline()
             try:
-                async with asyncio.timeout_at(self._wakes_at):
+                async with asyncio.timeout_at(self._presence.wakes_at(self._wakes_at)):
                     await self._moved.wait()
             except TimeoutError:
                 self._perform(self._conversation.tick(self._now()))
+
+    # ---- nobody connected
+
+    def _leave(self, code: int) -> None:
+        """The clock stands still from here on."""
+        assert self._sending
+        self._sending.cancel()
+        self._presence.leave()
+        self._moved.set()
+        self._tasks.create_task(self._wait_for_return(code))
+
+    async def _wait_for_return(self, code: int) -> None:
+        left_at = self._presence.left_at
+        await asyncio.sleep(RESUME_WITHIN_S)
+        if self._presence.left_at == left_at:
+            self._client_code = code
+            self._over.set()
 
     # ---- performing
 
@@ -316,184 +403,33 @@ class Session:
             match action:
                 case Send(message):
                     self._outbox.put(message)
-                    self._note_played(message)
+                    if self._sound:
+                        self._sound.send(message, self._now())
                 case Log(kind, data):
                     self._append(kind, data)
-                case Recognise():
-                    self._cancel_recognition()
-                    self._recognition = self._spawn(self._recognise(action))
-                case Overhear():
-                    self._cancel_look()
-                    self._look = self._spawn(self._overhear(action))
-                case StopRecognising():
-                    self._cancel_recognition()
-                case Judge():
-                    self._spawn(self._judge(action))
-                case Think(reply):
-                    self._work_for(reply, self._think(action))
-                case CallWebhook(reply):
-                    self._work_for(reply, self._call_webhook(action))
-                case Speak(reply):
-                    self._work_for(reply, self._speak(action))
-                case Murmur():
-                    self._spawn(self._murmur(action))
-                case Warm(language, voice):
-                    self._spawn(self._parts.speaker.warm(language=language, voice=voice))
-                case Stop(reply):
-                    for task in self._replies.pop(reply, ()):
-                        task.cancel()
                 case End(error):
                     raise error
+                case _:
+                    self._work.begin(action)
         if self._conversation.deadline() < self._wakes_at:
             self._moved.set()
 
-    def _note_played(self, message: protocol.ServerMessage) -> None:
-        """Our voice may come back through the caller's microphone: it sounds from that sample of theirs on."""
-        now = self._now()
-        if isinstance(message, protocol.Interruption):
-            self._plays_until = now
-        elif isinstance(message, protocol.Audio):
-            begins = max(now, self._plays_until)
-            at = self._audio.recording.end + round((begins - self._heard_at) * RATE)
-            self._audio.played(message.audio_base_64, at)
-            self._plays_until = begins + self._voice_format.seconds(len(message.audio_base_64))
-
     def _append(self, kind: str, data: dict[str, Any]) -> None:
-        at = self._begun_unix + self._now() - self._begun
-        self._parts.log.append(LogEvent(self.id, self._sequence, at, kind, data))
+        self._parts.log.append(LogEvent(self.id, self._sequence, self._real_time(), kind, data, self._epoch))
         self._sequence += 1
 
-    async def _recognise(self, action: Recognise) -> None:
-        try:
-            transcript = await self._transcribe(action)
-        except ProviderError as e:
-            self._warn(e)
-            self._perform(self._conversation.recognition_failed(action.id, e, self._now()))
-        else:
-            self._perform(self._conversation.recognised(action.id, transcript, self._now()))
-
-    async def _overhear(self, action: Overhear) -> None:
-        try:
-            transcript = await self._transcribe(action)
-        except ProviderError:
-            return  # nobody waits for it
-        self._perform(self._conversation.overheard(action.id, transcript))
-
-    async def _transcribe(self, action: Recognise | Overhear) -> Transcript:
-        return await self._parts.transcriber.transcribe(
-            self._audio.recording.slice(action.start, action.end),
-            language=self._conversation.spoken_language,
-            keywords=self._conversation.keywords,
-            tentative=isinstance(action, Overhear),
-        )
-
-    async def _judge(self, action: Judge) -> None:
-        start = max(action.end - JUDGE_WINDOW, self._audio.recording.start)
-        question = Question(
-            self._audio.recording.slice(start, action.end),
-            onset=max(0, action.start - start),
-            overlap=action.overlap,
-            **self._conversation.context,
-        )
-        try:
-            async with asyncio.timeout(JUDGE_BUDGET_S):
-                judgement = await self._parts.judge.judge(question)
-        except (ProviderError, TimeoutError):
-            return  # the session gets by without it
-        self._perform(self._conversation.judged(action.id, judgement, self._now()))
-
-    async def _think(self, action: Think) -> None:
-        answering = self._conversation.answering
-        try:
-            async with aclosing(self._parts.model.reply(action.request)) as pieces:
-                async for piece in pieces:
-                    match piece:
-                        case Fallback():
-                            actions = answering.fell_back(action.reply, piece, self._now())
-                        case ToolCall():
-                            actions = answering.called(action.reply, piece, self._now())
-                        case Reasoning(text):
-                            actions = answering.reasoned(action.reply, text, self._now())
-                        case str():
-                            actions = answering.token(action.reply, piece, self._now())
-                    self._perform(actions)
-        except ProviderError as e:
-            self._warn(e)
-            self._perform(answering.answer_failed(action.reply, e, self._now()))
-        else:
-            self._perform(answering.answered(action.reply, self._now()))
-
-    async def _call_webhook(self, action: CallWebhook) -> None:
-        try:
-            outcome = Outcome(await self._parts.webhooks.call(action.tool, action.arguments, action.variables))
-        except ToolError as e:
-            outcome = Outcome(e.message, is_error=True)
-        answering = self._conversation.answering
-        self._perform(answering.tool_answered(action.reply, action.call_id, outcome, self._now()))
-
-    async def _speak(self, action: Speak) -> None:
-        answering = self._conversation.answering
-        speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)
-        try:
-            async with aclosing(speech) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, Fallback):
-                        self._perform(answering.fell_back(action.reply, chunk, self._now()))
-                    else:
-                        self._perform(answering.spoken(action.reply, action.clause, chunk, self._now()))
-        except ProviderError as e:
-            self._warn(e)
-            self._perform(answering.speech_failed(action.reply, action.clause, e, self._now()))
-        else:
-            self._perform(answering.clause_spoken(action.reply, action.clause, self._now()))
-
-    async def _murmur(self, action: Murmur) -> None:
-        speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)
-        try:
-            async with asyncio.timeout(MURMUR_BUDGET_S), aclosing(speech) as chunks:
-                audio = b"".join([chunk.audio async for chunk in chunks if isinstance(chunk, SpeechChunk)])
-        except (ProviderError, TimeoutError):
-            return  # nobody waits for it
-        self._perform(self._conversation.murmured(audio, self._now()))
-
-    def _warn(self, error: ProviderError) -> None:
-        """For operators. The message is ours and holds nothing of the conversation; its cause might, and stays out."""
-        logger.warning("conversation %s: %s", self.id, error.message)
-
-    # ---- tasks
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._tasks.create_task(work)
-
-    def _work_for(self, reply: int, work: Coroutine[Any, Any, None]) -> None:
-        task = self._spawn(work)
-        self._replies[reply].add(task)
-        task.add_done_callback(lambda done: self._done_for(reply, done))
-
-    def _done_for(self, reply: int, task: asyncio.Task[None]) -> None:
-        if tasks := self._replies.get(reply):
-            tasks.discard(task)
-        if not tasks:
-            self._replies.pop(reply, None)
-
-    def _cancel_recognition(self) -> None:
-        self._cancel_look()
-        if self._recognition:
-            self._recognition.cancel()
-            self._recognition = None
-
-    def _cancel_look(self) -> None:
-        if self._look:
-            self._look.cancel()
-            self._look = None
-
     def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        """The conversation's clock."""
+        return self._presence.now()
+
+    def _real_time(self) -> float:
+        """Unix seconds, that never go backwards."""
+        return self._unix_of_zero + asyncio.get_running_loop().time()
 
 
-def _system_variables() -> dict[str, str]:
+def _system_variables(begun_unix: float) -> dict[str, str]:
     """What an agent may say of the moment the call began."""
-    return {"system__time_utc": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {"system__time_utc": datetime.fromtimestamp(begun_unix, UTC).isoformat(timespec="seconds")}
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

@@ -22,6 +22,8 @@ from pydantic import (
 from serve_app.errors import ConfigurationError
 
 AGENTS = Path(__file__).parents[1] / "configs" / "agents"
+JOURNAL = Path(__file__).parents[1] / ".data" / "journal"
+RECORDINGS = Path(__file__).parents[1] / ".data" / "recordings"
 
 GROQ_URL = "https://api.groq.com"
 GROQ_CHAT_MODEL = "openai/gpt-oss-120b"
@@ -47,6 +49,7 @@ def _sendable(key: SecretStr) -> SecretStr:
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+ArchiveUrl = Annotated[str, Field(pattern=r"^(s3|gs|az)://[^\s?#]+$")]
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
@@ -65,6 +68,9 @@ class Settings(BaseModel):
 
     database_url: str = Field(min_length=1)
     agents_dir: Path = AGENTS
+    journal_dir: Path = JOURNAL
+    recordings_dir: Path = RECORDINGS
+    recordings_url: ArchiveUrl | None = None
     groq_api_key: Key | None = None
     groq_base_url: Url = GROQ_URL
     llm_base_url: Url | None = None
@@ -110,6 +116,11 @@ class Settings(BaseModel):
         if self.llm_backup_base_url:
             return ModelAddress(self.llm_backup_base_url, self.llm_backup_api_key, model)
         return ModelAddress(first.base_url, self.llm_backup_api_key or first.api_key, model)
+
+    @property
+    def recordings_archive(self) -> str:
+        """Where recordings are kept once they are whole, as a URL."""
+        return self.recordings_url or (self.recordings_dir / "archive").absolute().as_uri()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -14,7 +14,8 @@ from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import AudioFormat, Samples
 from serve_app.conversation.agent import Agent, ConversationConfig, Hearing, Persona, Rules, Voice
 from serve_app.conversation.playback import CHARS_PER_SECOND
-from serve_app.session import Parts, Session
+from serve_app.parts import Parts
+from serve_app.session import Session
 from tests.conversation.score import EVENTS, WAITS
 from tests.espeak import render
 from tests.fakes.ports import (
@@ -96,7 +97,7 @@ class Call:
 
     def kinds(self) -> list[str]:
         """The log's, audio in a row told once."""
-        kinds = [event.kind for event in self.log.events]
+        kinds = [event.kind for event in self.log.entries]
         return [kind for i, kind in enumerate(kinds) if not i or kind != "audio" or kinds[i - 1] != "audio"]
 
 
@@ -111,15 +112,15 @@ def play(score: Score, described: Agent | None = None, *, hangs_up: bool = True,
         running = asyncio.create_task(call.session.run())
         await score(call)
         if hangs_up:
-            call.session.detach(1000)
+            call.session.detach(call.wire, 1000)
         await asyncio.wait_for(running, 60)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}, "a task outlived its call"
         return call
 
     call = run(perform())
-    assert [event.sequence for event in call.log.events] == list(range(len(call.log.events)))
-    assert call.log.flushed == len(call.log.events)
+    assert [event.sequence for event in call.log.entries] == list(range(len(call.log.entries)))
+    assert call.log.flushed == len(call.log.entries)
     return call
 
 

@@ -66,7 +66,9 @@ def asked(
 
 
 def admit(door: Access, *request: Any, **more: Any) -> Admission:
-    return asyncio.run(door.admit(asked(*request, **more)))
+    admission = door.admit(asked(*request, **more))
+    asyncio.run(door.use(admission))
+    return admission
 
 
 def refusal(door: Access, *request: Any, **more: Any) -> str:
@@ -84,7 +86,7 @@ def refusal(door: Access, *request: Any, **more: Any) -> str:
 
 
 def test_everybody_may_talk_to_a_public_agent() -> None:
-    assert admit(access(), {"agent_id": "open"}) == Admission("open", None, "public")
+    assert admit(access(), {"agent_id": "open"}) == Admission("open", "public", "agent:open")
     assert admit(access(keys=(), signed=False, agents={"open": agent()}), {"agent_id": "open"}).agent_id == "open"
 
 
@@ -106,7 +108,9 @@ def test_a_private_agent_is_not_for_everybody() -> None:
 @pytest.mark.parametrize("name_it", [True, False])
 def test_a_signed_url_opens_a_private_agent_and_names_it(parameter: str, name_it: bool) -> None:
     query = {parameter: signatures().sign("private")} | ({"agent_id": "private"} if name_it else {})
-    assert admit(access(), query) == Admission("private", None, "signed_url")
+    admission = admit(access(), query)
+    assert admission[:3] == ("private", "signed_url", "agent:private")
+    assert admission.conversation_id is None
 
 
 def test_a_signature_may_come_as_a_subprotocol() -> None:
@@ -132,7 +136,8 @@ def test_a_bearer_that_nobody_knows_is_let_be_by_public_agents_alone(signed: boo
 
 def test_a_good_signature_as_a_subprotocol_counts_for_public_agents_too() -> None:
     reserving = ["convai", f"bearer.{signatures().sign('open', 'conv_1')}"]
-    assert admit(access(), {"agent_id": "open"}, subprotocols=reserving) == Admission("open", "conv_1", "signed_url")
+    admission = admit(access(), {"agent_id": "open"}, subprotocols=reserving)
+    assert (admission.conversation_id, admission.authorization_method) == ("conv_1", "signed_url")
     for_private = ["convai", f"bearer.{signatures().sign('private')}"]
     assert "another agent" in refusal(access(), {"agent_id": "open"}, subprotocols=for_private)
 
@@ -174,6 +179,12 @@ def test_an_unreserved_one_as_often_as_one_likes_and_the_store_is_not_asked() ->
     assert stored.asked == []
 
 
+def test_a_url_is_used_when_the_conversation_begins_and_not_before() -> None:
+    door, query = access(), {"conversation_signature": signatures().sign("private", "conv_1")}
+    door.admit(asked(query))
+    assert admit(door, query).conversation_id == "conv_1"
+
+
 def test_what_another_replica_has_opened_is_found_in_the_store() -> None:
     query = {"conversation_signature": signatures().sign("private", "conv_1")}
     assert "has been used" in refusal(access(stored=Stored("conv_1")), query)
@@ -213,7 +224,7 @@ def test_who_is_turned_away_for_another_reason_has_not_used_his_url() -> None:
 @pytest.mark.parametrize("headers", [{"xi-api-key": KEY}, {"Authorization": f"Bearer {KEY}"}])
 def test_an_api_key_opens_a_private_agent(headers: dict[str, str]) -> None:
     admission = admit(access(), {"agent_id": "private"}, headers)
-    assert admission == Admission("private", None, "authorization_header")
+    assert (admission.agent_id, admission.authorization_method) == ("private", "authorization_header")
 
 
 def test_an_api_key_may_come_as_a_subprotocol() -> None:
@@ -235,6 +246,27 @@ def test_where_there_are_no_keys_one_is_not_looked_at() -> None:
     door = access(keys=())
     assert admit(door, {"agent_id": "open"}, {"xi-api-key": "sk_of_elevenlabs"}).authorization_method == "public"
     assert "private" in refusal(door, {"agent_id": "private"}, {"xi-api-key": "sk_of_elevenlabs"})
+
+
+# ---- whose conversation it is
+
+
+def test_an_api_key_is_a_tenant_however_it_comes_and_is_not_told() -> None:
+    door = access(keys=(KEY, "key_2"))
+    by_header, by_bearer = ({"xi-api-key": KEY}, ()), ({}, (f"bearer.{KEY}",))
+    tenants = {
+        admit(door, {"agent_id": agent_id}, headers, subprotocols=offered).tenant
+        for agent_id in ("open", "private")
+        for headers, offered in (by_header, by_bearer)
+    }
+    assert len(tenants) == 1
+    assert KEY not in tenants.pop()
+    assert admit(door, {"agent_id": "open"}, {"xi-api-key": "key_2"}).tenant not in tenants
+
+
+def test_without_one_it_is_the_agent_s() -> None:
+    assert admit(access(), {"conversation_signature": signatures().sign("private")}).tenant == "agent:private"
+    assert admit(access(), {"agent_id": "open"}, {"xi-api-key": "key_of_elsewhere"}).tenant == "agent:open"
 
 
 # ---- web pages

@@ -1,18 +1,16 @@
 """Which parts the environment chooses, and whose key goes where."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployments.whisper import RemoteTranscriber
-from serve_app.app import choose_models, choose_transcriber, describe_store
+from serve_app.app import choose_models, choose_transcriber
 from serve_app.conversation.breaker import State
 from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.settings import Settings
-from serve_app.store.database import Database
 
 GROQ = {"GROQ_API_KEY": "gsk_ours"}
 
@@ -68,14 +66,3 @@ def test_another_endpoint_never_gets_groqs_key(given: dict[str, str], key: str) 
 def test_nor_does_a_backup_elsewhere() -> None:
     backup = {"LLM_BACKUP_BASE_URL": "http://127.0.0.1:9/v1", "LLM_BACKUP_MODEL": "m"}
     assert chat_models(**GROQ, **backup)[1] == ("http://127.0.0.1:9/v1/", "none", "m")
-
-
-def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
-    async def described() -> str:
-        database = Database(f"postgresql://postgres@/postgres?host={tmp_path}")
-        try:
-            return await describe_store(database)
-        finally:
-            await database.aclose()
-
-    assert "does not answer" in asyncio.run(described())

@@ -68,6 +68,8 @@ SECTIONS: dict[str, list[tuple[str, tuple[Struct, ...], Shape]]] = {
         ("auth.", (agent.Auth,), unserved.AUTH),
         ("auth.allowlist.*.", (agent.AllowedHost,), {}),
         ("overrides.", (agent.Permissions,), unserved.PERMISSIONS),
+        ("privacy.", (agent.Privacy,), unserved.PRIVACY),
+        ("call_limits.", (agent.CallLimits,), unserved.CALL_LIMITS),
     ],
     "hello": [("", (agent.Hello,), {}), ("on_failure.", (agent.OnFailure,), {})],
 }

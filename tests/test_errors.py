@@ -8,8 +8,8 @@ from serve_app import errors
 from serve_app.errors import HelloError
 
 MESSAGES = Path(__file__).parents[1] / "../shared/protocol/messages.json"
-REGISTERED = set(range(1000, 1004)) | set(range(1007, 1015))
-"""Close codes that may travel in a frame (RFC 6455, 7.4.1, and IANA's registry)."""
+REGISTERED = set(range(1000, 1004)) | set(range(1007, 1015)) | set(range(4000, 5000))
+"""Close codes that may travel in a frame (RFC 6455, 7.4.1 and 7.4.2, and IANA's registry)."""
 
 
 def tree(root: type[HelloError] = HelloError) -> list[type[HelloError]]:

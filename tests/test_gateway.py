@@ -1,21 +1,29 @@
 """The gateway's own doings, without Ray: admission, refusals, pages, probes. Real calls are in tests/acceptance."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve_app.access import Access
+from serve_app.admission import AGENT_FULL, Reception
 from serve_app.api.cors import cors
 from serve_app.api_keys import ApiKeys
-from serve_app.conversation.agent import Agent, ConversationConfig, Persona
+from serve_app.conversation.agent import Agent, CallLimits, ConversationConfig, Persona, PlatformSettings
+from serve_app.drain import Drain
 from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.gateway import ClientSocket, Composition, Gateway
-from serve_app.session import Parts
+from serve_app.parts import Parts
+from serve_app.places import Places
+from serve_app.signatures import Signatures
+from serve_app.strain import Strain
 from tests.fakes.ports import (
     MemoryLog,
     ScriptedJudge,
@@ -32,8 +40,16 @@ CONVERSATION = "/v1/convai/conversation?agent_id=test"
 
 
 @pytest.fixture
-def gateway() -> Any:
-    made = PlainGateway(compose)
+def places(tmp_path: Path) -> Iterator[Places]:
+    """Of the node."""
+    places = Places(tmp_path / "places")
+    yield places
+    places.close()
+
+
+@pytest.fixture
+def gateway(places: Places) -> Any:
+    made = PlainGateway(compose, places=places)
     made.reconfigure({"max_conversations": 2})
     return made
 
@@ -41,19 +57,17 @@ def gateway() -> Any:
 @pytest.fixture
 def client(gateway: Any) -> Iterator[TestClient]:
     with TestClient(gateway.__serve_build_asgi_app__()) as running:
+        running.app_state["gateway"] = gateway
         yield running
 
 
-def compose() -> Composition:
+def compose(places: Places) -> Composition:
     @asynccontextmanager
-    async def running() -> AsyncIterator[None]:
+    async def running(superseded: Callable[[str], None]) -> AsyncIterator[None]:
         yield
 
     async def describe() -> dict[str, str]:
         return {"stt": "fake"}
-
-    async def stored(conversation_id: str) -> None:
-        return None
 
     parts = Parts(
         ScriptedTranscriber(),
@@ -66,7 +80,19 @@ def compose() -> Composition:
     )
     agents = {"test": AGENT}
     access = Access(agents, ApiKeys(), None, stored)
-    return Composition(agents, access, parts, [], [cors(["*"])], running, describe, lambda limits: None)
+    reception = Reception(places, Strain())
+    return Composition(agents, access, parts, [], [cors(["*"])], running, describe, lambda limits: None, reception)
+
+
+async def stored(conversation_id: str) -> None:
+    return None
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """A session ends in its own time. Each look at the server gives its loop some."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 def test_the_subprotocol_is_answered_only_when_asked_for(client: TestClient) -> None:
@@ -82,6 +108,60 @@ def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient) -> N
             third.receive_json()
         assert refusal.value.code == 1013
         assert "try again" in refusal.value.reason
+
+
+def test_a_place_is_free_again_when_its_call_is_over(client: TestClient) -> None:
+    for _ in range(5):
+        with client.websocket_connect(CONVERSATION) as ws:
+            ws.send_json({"type": "conversation_initiation_client_data"})
+            assert ws.receive_json()["type"] == "conversation_initiation_metadata"
+    until(lambda: client.get("/readyz").json()["conversations_on_node"] == 0)
+
+
+def test_who_is_turned_away_at_the_door_has_no_place(client: TestClient) -> None:
+    for _ in range(3):
+        with client.websocket_connect("/v1/convai/conversation?agent_id=nobody") as ws:
+            with pytest.raises(WebSocketDisconnect) as refusal:
+                ws.receive_json()
+            assert refusal.value.code == 1008
+    assert client.get("/readyz").json()["conversations_on_node"] == 0
+
+
+def test_an_agent_s_own_limit(gateway: Any) -> None:
+    limits = PlatformSettings(call_limits=CallLimits(agent_concurrency_limit=1))
+    gateway._made.agents["test"] = msgspec.structs.replace(AGENT, platform_settings=limits)
+    with TestClient(gateway.__serve_build_asgi_app__()) as client, client.websocket_connect(CONVERSATION):
+        with client.websocket_connect(CONVERSATION) as second, pytest.raises(WebSocketDisconnect) as refusal:
+            second.receive_json()
+        assert (refusal.value.code, refusal.value.reason) == (1013, AGENT_FULL)
+
+
+def test_a_refusal_for_want_of_room_uses_no_url_up(places: Places) -> None:
+    signatures = Signatures("0123456789abcdef0123456789abcdef")
+    gateway = PlainGateway(compose, places=places)
+    gateway.reconfigure({"max_conversations": 1})
+    gateway._made = gateway._made._replace(access=Access({"test": AGENT}, ApiKeys(), signatures, stored))
+    url = f"{CONVERSATION}&conversation_signature={signatures.sign('test', 'conv_1')}"
+    with TestClient(gateway.__serve_build_asgi_app__()) as client:
+        with client.websocket_connect(CONVERSATION):
+            with client.websocket_connect(url) as full, pytest.raises(WebSocketDisconnect) as refusal:
+                full.receive_json()
+            assert refusal.value.code == 1013
+        until(lambda: client.get("/readyz").json()["conversations"] == 0)
+        with client.websocket_connect(url) as ws:
+            ws.send_json({"type": "conversation_initiation_client_data"})
+            metadata = ws.receive_json()["conversation_initiation_metadata_event"]
+    assert metadata["conversation_id"] == "conv_1"
+
+
+def test_a_replica_that_is_to_go_says_so_and_takes_no_calls(gateway: Any, client: TestClient) -> None:
+    gateway._caretaker.drain = Drain(0.0)
+    with client.websocket_connect(CONVERSATION) as late, pytest.raises(WebSocketDisconnect) as refusal:
+        late.receive_json()
+    assert refusal.value.code == 1012
+    probe = client.get("/readyz")
+    assert (probe.status_code, probe.json()["status"]) == (503, "draining")
+    assert client.get("/healthz").status_code == 200
 
 
 def test_a_client_that_takes_nothing_keeps_no_place_when_its_call_is_over(gateway: Any) -> None:
@@ -126,16 +206,17 @@ def test_a_reason_too_long_for_a_close_frame_is_cut_between_letters() -> None:
     assert closed[-1] == {"type": "websocket.close", "code": 1008, "reason": "é" * 60}
 
 
-def test_a_bad_configuration_is_fatal_at_the_start_and_refused_later(gateway: Any) -> None:
+def test_a_bad_configuration_is_fatal_at_the_start_and_refused_later(gateway: Any, places: Places) -> None:
     with pytest.raises(ConfigurationError, match="max_conversation"):
-        PlainGateway(compose).reconfigure({"max_conversation": 5})
+        PlainGateway(compose, places=places).reconfigure({"max_conversation": 5})
     gateway.reconfigure({"max_conversations": "many"})
     assert gateway._limits.max_conversations == 2
 
 
 def test_ready_names_the_parts(client: TestClient) -> None:
     response = client.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "stt": "fake"})
+    load = {"conversations": 0, "conversations_on_node": 0, "strained": False}
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "stt": "fake", **load})
 
 
 def test_not_ready_while_a_part_cannot_answer(gateway: Any) -> None:
@@ -183,3 +264,81 @@ def test_how_often_to_ping_is_tuned_without_a_restart(gateway: Any) -> None:
     assert gateway._limits.ping_every_s == 4
     gateway.reconfigure({"ping_every_s": 0.1})
     assert gateway._limits.ping_every_s == 4
+
+
+# ---- clients that come back
+
+INITIATION = {"type": "conversation_initiation_client_data"}
+
+
+def metadata(ws: Any) -> dict[str, Any]:
+    ws.send_json(INITIATION)
+    return ws.receive_json()["conversation_initiation_metadata_event"]
+
+
+def way_back(told: dict[str, Any], token: str | None = None) -> str:
+    token = token or told["resume"]["token"]
+    return f"/v1/convai/conversation?conversation_id={told['conversation_id']}&resume_token={token}&last_event_id=0"
+
+
+def refusal(client: TestClient, url: str) -> tuple[int, str]:
+    with client.websocket_connect(url) as ws, pytest.raises(WebSocketDisconnect) as refused:
+        ws.receive_json()
+    return refused.value.code, refused.value.reason
+
+
+def test_a_ticket_is_for_those_who_ask(client: TestClient) -> None:
+    with client.websocket_connect(CONVERSATION) as ws:
+        assert "resume" not in metadata(ws)
+    with client.websocket_connect(f"{CONVERSATION}&resume=1") as ws:
+        assert metadata(ws)["resume"]["expires_in_secs"] > 3600
+
+
+def test_back_on_the_same_replica(client: TestClient) -> None:
+    with client.websocket_connect(f"{CONVERSATION}&resume=1") as ws:
+        told = metadata(ws)
+        with client.websocket_connect(way_back(told)) as again:
+            resumed = again.receive_json()["conversation_initiation_metadata_event"]
+            assert resumed["conversation_id"] == told["conversation_id"]
+            assert resumed["resume"]["resumed"] is True
+            with pytest.raises(WebSocketDisconnect) as closed:
+                ws.receive_json()
+            assert closed.value.code == 4001
+            assert client.get("/healthz").json()["conversations"] == 1
+
+
+def test_back_on_another_replica(client: TestClient, places: Places) -> None:
+    other = PlainGateway(compose, places=places)
+    with TestClient(other.__serve_build_asgi_app__()) as elsewhere:
+        other._made = other._made._replace(parts=client.app_state["gateway"]._made.parts)
+        with client.websocket_connect(f"{CONVERSATION}&resume=1") as ws:
+            told = metadata(ws)
+            with elsewhere.websocket_connect(way_back(told)) as again:
+                assert again.receive_json()["conversation_initiation_metadata_event"]["resume"]["resumed"] is True
+                client.app_state["gateway"]._superseded(told["conversation_id"])
+                with pytest.raises(WebSocketDisconnect) as closed:
+                    ws.receive_json()
+                assert closed.value.code == 4001
+
+
+def test_who_only_knows_the_conversations_id_stays_outside(client: TestClient) -> None:
+    with client.websocket_connect(f"{CONVERSATION}&resume=1") as ws:
+        told = metadata(ws)
+        code, reason = refusal(client, way_back(told, token="guess"))
+        assert (code, reason) == (1008, "the resume_token is not this conversation's")
+        ws.send_json({"type": "user_activity"})  # nobody has noticed
+        assert client.get("/healthz").json()["conversations"] == 1
+
+
+def test_a_conversation_that_asked_for_no_ticket_has_none(client: TestClient) -> None:
+    with client.websocket_connect(CONVERSATION) as ws:
+        told = metadata(ws)
+        assert refusal(client, way_back(told, token="guess"))[0] == 1008
+
+
+def test_a_conversation_that_is_over_is_over(client: TestClient) -> None:
+    with client.websocket_connect(f"{CONVERSATION}&resume=1") as ws:
+        told = metadata(ws)
+        ws.close(1000)
+    until(lambda: client.get("/healthz").json()["conversations"] == 0)
+    assert refusal(client, way_back(told)) == (1008, "the conversation is over")

@@ -104,6 +104,15 @@ class TestSigningSecret:
         assert os.environ["SIGNING_SECRET"] == "of the operator's choice"
 
 
+@pytest.mark.parametrize(("given", "chosen"), [("", "/data/journal"), ("/elsewhere", "/elsewhere")])
+def test_the_journal_is_in_the_data_folder_unless_the_operator_says_where(
+    monkeypatch: pytest.MonkeyPatch, given: str, chosen: str
+) -> None:
+    monkeypatch.setenv("JOURNAL_DIR", given)
+    launch.share_journal(Path("/data"))
+    assert os.environ["JOURNAL_DIR"] == chosen
+
+
 @pytest.mark.usefixtures("_at_once")
 class TestApplication:
     def test_it_is_waited_for(self, capfd: pytest.CaptureFixture[str]) -> None:

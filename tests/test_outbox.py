@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.conversation.protocol import AgentResponse, Audio, Error, Interruption, ServerMessage, UserTranscript
+from serve_app.conversation.protocol import (
+    AgentResponse,
+    Audio,
+    ConversationInitiationMetadata,
+    Error,
+    Interruption,
+    ServerMessage,
+    UserTranscript,
+)
 from serve_app.errors import Unavailable
-from serve_app.outbox import CLOSING_S, MOST_AUDIO, MOST_EVENTS, Outbox
+from serve_app.outbox import CLOSING_S, KEPT, MOST_AUDIO, MOST_EVENTS, Outbox
 from tests.fakes.ports import Wire
 from tests.virtual_time import run
 
@@ -133,3 +141,86 @@ def test_what_was_leaving_when_the_call_ended_is_not_lost() -> None:
 
     run(scenario())
     assert wire.types() == ["audio", "agent_response", "interruption"]
+
+
+# ---- a client that comes back
+
+FIRST = ConversationInitiationMetadata("conv_1", "pcm_16000", "pcm_16000")
+
+
+def resumed(received: int, sent_before: list[ServerMessage], waiting: list[ServerMessage]) -> tuple[list[Any], float]:
+    """Type and id of what comes over the second connection, and the seconds of sound said to be sent again."""
+    outbox, again = Outbox(keeps=True), Wire()
+
+    async def scenario() -> float:
+        first = asyncio.create_task(outbox.send(Wire()))
+        for message in sent_before:
+            outbox.put(message)
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.sleep(0)
+        for message in waiting:
+            outbox.put(message)
+        resent_s = outbox.rewind(received, FIRST)
+        second = asyncio.create_task(outbox.send(again))
+        await asyncio.sleep(0.01)
+        second.cancel()
+        return resent_s
+
+    resent_s = run(scenario())
+    assert again.types()[0] == FIRST.TYPE
+    return [
+        (frame["type"], next(v["event_id"] for k, v in frame.items() if k != "type")) for _, frame in again.frames[1:]
+    ], resent_s
+
+
+def sound(event_id: int) -> Audio:
+    return Audio(bytes(1280), event_id)
+
+
+def test_what_was_lost_comes_again_and_what_waits_after_it() -> None:
+    got, resent_s = resumed(2, [FIRST, sound(1), sound(2), response(3), sound(4)], [sound(5)])
+    assert got == [("agent_response", 3), ("audio", 4), ("audio", 5)]
+    assert resent_s == pytest.approx(0.04)
+
+
+def test_nothing_was_lost() -> None:
+    assert resumed(2, [FIRST, sound(1), sound(2)], [sound(3)]) == ([("audio", 3)], 0)
+
+
+def test_a_client_that_has_received_nothing_gets_everything() -> None:
+    got, resent_s = resumed(0, [FIRST, response(1), sound(2)], [])
+    assert got == [("agent_response", 1), ("audio", 2)]
+    assert resent_s == pytest.approx(0.04)
+
+
+def test_one_that_was_away_for_longer_than_is_kept_gets_all_that_is() -> None:
+    outbox_full = [FIRST, *map(sound, range(10, 10 + KEPT + 5))]
+    outbox, again = Outbox(keeps=True), Wire()
+
+    async def scenario() -> None:
+        first = asyncio.create_task(outbox.send(Wire()))
+        for message in outbox_full:
+            outbox.put(message)
+            await asyncio.sleep(0)
+        first.cancel()
+        outbox.rewind(3, FIRST)
+
+    run(scenario())
+    assert len(outbox._frames) == 1 + KEPT
+    assert again.frames == []
+
+
+def test_sound_that_an_interruption_has_flushed_is_not_sent_again() -> None:
+    got, resent_s = resumed(1, [FIRST, sound(1), sound(2), sound(3), Interruption(4), sound(5)], [])
+    assert got == [("interruption", 4), ("audio", 5)]
+    assert resent_s == pytest.approx(0.04)
+
+
+def test_an_id_of_the_future_is_the_newest_there_is() -> None:
+    assert resumed(99, [FIRST, sound(1)], [sound(2)]) == ([("audio", 2)], 0)
+
+
+def test_a_message_that_was_on_its_way_may_have_arrived() -> None:
+    """Broken off while it was sent, it is still the first to send; the client says that it has it."""
+    assert resumed(3, [FIRST, sound(1)], [sound(3), sound(4)]) == ([("audio", 4)], 0)

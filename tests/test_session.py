@@ -24,8 +24,8 @@ def test_a_voice_turn_from_end_to_end() -> None:
     assert call.wire.events("agent_response")[0]["agent_response"] == ANSWER
     audio = b"".join(base64.b64decode(event["audio_base_64"]) for event in call.wire.events("audio"))
     assert len(audio) / 32_000 == pytest.approx(SPOKEN_S, abs=0.01)
-    told = [kind for kind in call.kinds() if kind not in ("audio", "discarded", "judgement")]
-    assert told == ["started", "user_turn", "agent_turn", "ended"]
+    told = [kind for kind in call.kinds() if kind not in ("audio", "discarded", "judgement", "clause")]
+    assert told == ["started", "user_turn", "answer", "agent_turn", "said", "ended"]
     assert call.log.kinds()["audio"] == len(call.wire.events("audio"))
 
 
@@ -52,10 +52,10 @@ def test_the_voice_gets_clause_by_clause_in_the_agents_voice() -> None:
 def test_who_hangs_up_ends_the_call() -> None:
     call = play(a_turn)
     assert call.wire.closed is None, "nothing to close"
-    ended = call.log.events[-1]
+    ended = call.log.entries[-1]
     assert (ended.kind, ended.data["close_code"], ended.data["status"]) == ("ended", 1000, "done")
     assert ended.data["duration_secs"] == pytest.approx(3.5 + len(speech()) / RATE, abs=0.2)
-    times = [event.at_unix for event in call.log.events]
+    times = [event.at_unix for event in call.log.entries]
     assert times == sorted(times)
 
 
@@ -127,7 +127,7 @@ def test_a_client_gone_before_it_opened_leaves_no_record() -> None:
 
     call = play(score)
     assert call.wire.frames == []
-    assert call.log.events == []
+    assert call.log.entries == []
 
 
 # ---- interruptions

@@ -31,7 +31,7 @@ def test_a_voice_that_fails_ends_the_call_with_the_reason() -> None:
     assert (error["code"], error["error_type"], error["message"]) == (1002, "tts_cascade_error", "no voice here")
     assert call.wire.types()[-1] == "error"
     assert call.wire.closed == (1002, "no voice here")
-    assert call.log.events[-1].data["status"] == "failed"
+    assert call.log.entries[-1].data["status"] == "failed"
 
 
 @pytest.mark.parametrize("part", ["transcriber", "model", "speaker", "judge"])
@@ -46,7 +46,7 @@ def test_a_bug_in_a_part_ends_this_call_and_says_no_more_than_that(part: str, ca
     [error] = call.wire.events("error")
     assert (error["code"], error["error_type"], error["message"]) == (1011, "unknown", "internal error")
     assert call.wire.closed == (1011, "internal error")
-    assert call.log.events[-1].data["reason"] == "internal error"
+    assert call.log.entries[-1].data["reason"] == "internal error"
     assert "unexpected KeyError" in caplog.text
     assert "test_session_failures" in caplog.text or "ports.py" in caplog.text, "where it happened"
     assert "secret" not in caplog.text
@@ -93,7 +93,7 @@ def test_a_malformed_frame_ends_the_call_with_the_reason(frame: str) -> None:
     assert error["message"].startswith(reason)
     assert len(reason.encode()) <= 123
     assert call.kinds() == ["started", "ended"]
-    assert call.log.events[-1].data["error"]["error_type"] == "invalid_message"
+    assert call.log.entries[-1].data["error"]["error_type"] == "invalid_message"
 
 
 def test_before_metadata_not_even_an_error_is_sent() -> None:
@@ -151,8 +151,8 @@ def test_a_client_that_takes_no_messages_is_closed() -> None:
     call = play(score, agent("Olá!"), speaker=ScriptedSpeaker(120), hangs_up=False)
     assert call.wire.closed is not None
     assert call.wire.closed[0] == 1002, "it answers no ping"
-    assert 20 < call.log.events[-1].data["duration_secs"] < 25
-    assert call.log.events[-1].data["status"] == "failed"
+    assert 20 < call.log.entries[-1].data["duration_secs"] < 25
+    assert call.log.entries[-1].data["status"] == "failed"
 
 
 def test_a_socket_that_breaks_is_waited_out() -> None:
@@ -190,4 +190,4 @@ def test_what_is_not_known_does_not_open_the_conversation() -> None:
         await call.sends('{"type": "conversation_initiation_client_data", "user_id": "ana"}')
 
     call = play(score)
-    assert call.log.events[0].data["user_id"] == "ana"
+    assert call.log.entries[0].data["user_id"] == "ana"

@@ -80,7 +80,7 @@ def test_a_webhook_is_called_and_its_outcome_told(webhooks: ScriptedWebhooks, sa
     call = play(a_typed_turn, changed(agent(), tools=(FIND,)), model=model, webhooks=webhooks)
     assert webhooks.called == [("find", {"n": "7"})]
     assert call.wire.events("agent_response")[0]["agent_response"] == said
-    assert [e.kind for e in call.log.events if e.kind.startswith("tool")] == ["tool_call", "tool_result"]
+    assert [e.kind for e in call.log.entries if e.kind.startswith("tool")] == ["tool_call", "tool_result"]
 
 
 def test_a_webhook_under_way_is_broken_off_with_its_answer() -> None:
@@ -134,7 +134,7 @@ def test_a_refused_opening_is_a_close_and_nothing_else(first: dict[str, Any], re
     assert call.wire.closed is not None
     assert call.wire.closed[0] == 1008
     assert reason in str(call.wire.closed[1])
-    assert call.log.events == []
+    assert call.log.entries == []
 
 
 def test_an_agent_brought_by_the_client_is_refused() -> None:
@@ -155,7 +155,7 @@ def test_a_call_that_the_agent_ends_is_no_failure() -> None:
     assert call.wire.closed == (1000, "the agent ended the call")
     assert call.wire.events("error") == []
     assert call.wire.types()[-1] == "agent_tool_response"
-    ended = call.log.events[-1].data
+    ended = call.log.entries[-1].data
     assert (ended["status"], ended["error"], ended["close_code"]) == ("done", None, 1000)
 
 
@@ -168,7 +168,7 @@ def test_a_caller_who_never_speaks_is_hung_up_on() -> None:
     assert call.wire.closed is not None
     assert call.wire.closed[0] == 1000
     assert call.wire.events("error")[-1]["code"] == 1000
-    assert call.log.events[-1].data["status"] == "done"
+    assert call.log.entries[-1].data["status"] == "done"
 
 
 def test_a_line_that_goes_dead_ends_the_call() -> None:
@@ -180,7 +180,7 @@ def test_a_line_that_goes_dead_ends_the_call() -> None:
     assert call.wire.closed is not None
     assert call.wire.closed[0] == 1002
     assert call.wire.events("error")[-1]["error_type"] == "websocket_disconnect"
-    assert call.log.events[-1].data["duration_secs"] == pytest.approx(21, abs=0.1)
+    assert call.log.entries[-1].data["duration_secs"] == pytest.approx(21, abs=0.1)
 
 
 def test_the_recogniser_is_told_which_words_to_expect() -> None:

@@ -178,6 +178,24 @@ def test_agents_are_the_shipped_ones_unless_their_folder_is_named(tmp_path: Path
     assert Settings.from_environment(DATABASE | {"AGENTS_DIR": str(tmp_path)}).agents_dir == tmp_path
 
 
+def test_the_journal_is_in_the_data_folder_unless_its_folder_is_named(tmp_path: Path) -> None:
+    assert Settings.from_environment(DATABASE).journal_dir.parts[-2:] == (".data", "journal")
+    assert Settings.from_environment(DATABASE | {"JOURNAL_DIR": str(tmp_path)}).journal_dir == tmp_path
+
+
 def test_a_backup_backs_something_up() -> None:
     with pytest.raises(ConfigurationError, match="LLM_BACKUP_MODEL backs nothing up"):
         Settings.from_environment({"DATABASE_URL": "postgresql://", "LLM_BACKUP_MODEL": "small"})
+
+
+def test_recordings_stay_in_their_folder_unless_there_is_an_object_store() -> None:
+    folder = Settings.from_environment(DATABASE | {"RECORDINGS_DIR": "/data/my recordings"})
+    assert folder.recordings_archive == "file:///data/my%20recordings/archive"
+    bucket = Settings.from_environment(DATABASE | {"RECORDINGS_URL": "s3://bucket/calls"})
+    assert bucket.recordings_archive == "s3://bucket/calls"
+
+
+@pytest.mark.parametrize("url", ["/data/recordings", "ftp://host/calls", "s3://", "s3://bucket?key=hush"])
+def test_an_object_store_is_one_that_there_is(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="RECORDINGS_URL"):
+        Settings.from_environment(DATABASE | {"RECORDINGS_URL": url})

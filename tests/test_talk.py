@@ -201,14 +201,14 @@ def test_server_away(tmp_path: Path) -> None:
     with nobody_listening() as url:
         outcome = asyncio.run(run_talk(url, speech, out=tmp_path / "answer.wav"))
     assert outcome.code == 1
-    assert re.fullmatch(r"ws://.*: no server there; start it with `make run`\n", outcome.errors)
+    assert re.fullmatch(r"ws://.*: no server there \(.*\); start it with `make run`\n", outcome.errors)
 
 
-def test_address_that_is_no_websocket(tmp_path: Path) -> None:
+def test_address_of_no_server(tmp_path: Path) -> None:
     speech = write_wav(tmp_path / "speech.wav", tone(0.4, 16000), 16000)
-    outcome = asyncio.run(run_talk("http://127.0.0.1:1", speech, out=tmp_path / "answer.wav"))
+    outcome = asyncio.run(run_talk("ftp://127.0.0.1:1", speech, out=tmp_path / "answer.wav"))
     assert outcome.code == 1
-    assert "not a WebSocket address" in outcome.errors
+    assert "not a server's address" in outcome.errors
 
 
 def test_files_that_are_no_speech(tmp_path: Path) -> None:

@@ -199,9 +199,25 @@ class Permissions(_Section, frozen=True):
     custom_llm_extra_body: bool = False
 
 
+class CallLimits(_Section, frozen=True):
+    """`agent_concurrency_limit`: how many conversations there may be at once on each node; -1: as many as come."""
+
+    agent_concurrency_limit: Annotated[int, Meta(ge=-1)] = -1
+
+
+class Privacy(_Section, frozen=True):
+    """`record_voice`: both sides of its calls are recorded. `retention_days`: after its end a call's record is kept as
+    long, and deleted then; -1: never."""
+
+    record_voice: bool = False
+    retention_days: Annotated[int, Meta(ge=-1, le=36_500)] = -1
+
+
 class PlatformSettings(_Section, frozen=True):
     auth: Auth = Auth()
+    privacy: Privacy = Privacy()
     overrides: Permissions = Permissions()
+    call_limits: CallLimits = CallLimits()
     widget: dict[str, Any] = {}
     """Of the embeddable widget: handed to it as it is."""
 

@@ -3,6 +3,10 @@
 What the session reports comes in under the id of its reply. Reports about a reply that is gone are ignored.
 """
 
+from collections.abc import Sequence
+
+import msgspec
+
 from serve_app.conversation import protocol
 from serve_app.conversation.actions import Actions, End, Stop, Think, Warm
 from serve_app.conversation.agent import OnFailure
@@ -12,7 +16,9 @@ from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.fillers import enough_fillers, filler, filler_due
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
+from serve_app.conversation.notes import GO_ON_NOTE
 from serve_app.conversation.outgoing import Outgoing
+from serve_app.conversation.past import Unfinished
 from serve_app.conversation.patience import Patience
 from serve_app.conversation.playback import LEAD_S, LONG_LEAD_S, SpeechChunk
 from serve_app.conversation.reply import Reply
@@ -22,8 +28,8 @@ from serve_app.conversation.toolbox import Toolbox
 from serve_app.conversation.tools import ToolCall
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.turn_taking import TurnTaking
-from serve_app.conversation.writing import Writing
-from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolError
+from serve_app.conversation.writing import Section, Writing
+from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolError, finished
 
 MOST_ROUNDS = 8
 """Times that an answer may use tools: a model that goes on for ever is asked for words."""
@@ -223,6 +229,31 @@ class Answering:
         self._complete(reply, now)
         self._release(reply, now)
 
+    def go_on(self, unfinished: Unfinished, now: float) -> None:
+        """With an answer that was begun elsewhere, under the same number."""
+        self._replies = unfinished.turn - 1
+        reply = self._next_reply(TurnMetrics())
+        reply.go_on(unfinished.text, unfinished.heard, now)
+        reply.ends = unfinished.ends and finished(*unfinished.ends)
+        reply.transfers_to = unfinished.transfers_to
+        self.dialogue.agent_said(unfinished.tools)
+        self._turns.answering()
+        if unfinished.whole:
+            self._complete(reply, now)
+        else:
+            said = Message("assistant", unfinished.text)
+            self._think(reply, _noted([*self.dialogue.messages(), said], GO_ON_NOTE), now)
+        self._release(reply, now, [Section(*section) for section in unfinished.sections])
+
+    def recalled(self, replies: int) -> None:
+        """So many were given elsewhere."""
+        self._replies = replies
+
+    def resent(self, seconds: float, now: float) -> None:
+        """So much of our voice was lost on the way, and leaves once more."""
+        if self.reply:
+            self.reply.playback.rewind(seconds, now)
+
     def interrupt(self, now: float) -> None:
         """The caller takes the floor: the voice stops."""
         reply = self._drop()
@@ -260,7 +291,7 @@ class Answering:
             self._out.log("discarded", stage="llm", requests=1, tokens=reply.tokens, characters=reply.characters)
         if reply and reply.writing:
             reply.writing.stop()
-            self.dialogue.agent_said(reply.history("") if reply.rounds else [])
+            self._said(reply, reply.history("") if reply.rounds else [])
 
     def adapt(self, *, bad_line: bool) -> None:
         """On a bad line sound leaves earlier, and a quick model answers. The voice stays what it is: that would be
@@ -310,11 +341,11 @@ class Answering:
     def _lead_s(self) -> float:
         return LONG_LEAD_S if self._bad_line else LEAD_S
 
-    def _release(self, reply: Reply, now: float) -> None:
-        """The turn is the agent's: the reply may be heard, and do things."""
+    def _release(self, reply: Reply, now: float, told: Sequence[Section] = ()) -> None:
+        """The turn is the agent's: the reply may be heard, and do things. `told`: what the client knows of it."""
         reply.due = now + REPLY_BUDGET_S
         if not reply.taken:
-            reply.taken, reply.taken_at, reply.writing = True, now, Writing(reply, self._out)
+            reply.taken, reply.taken_at, reply.writing = True, now, Writing(reply, self._out, told)
             reply.playback.release()
         elif reply.playback.plays_until > now:  # it has passed the time, and still does
             self._turns.agent_started()
@@ -403,7 +434,7 @@ class Answering:
             self._out.log_error(error)
             self._fail(error, now)
             return
-        self.dialogue.agent_said(reply.history())
+        self._said(reply, reply.history())
         self._put_through = self._put_through and reply.apology
         if reply.writing:
             reply.writing.announce(now)
@@ -424,7 +455,12 @@ class Answering:
         """The answer ended before its end: client, record and history learn what was heard of it."""
         writing.correct(heard, now)
         writing.complete()
-        self.dialogue.agent_said(reply.history(heard))
+        self._said(reply, reply.history(heard))
+
+    def _said(self, reply: Reply, messages: list[Message]) -> None:
+        """It is over, and this is what the dialogue keeps of it."""
+        self.dialogue.agent_said(messages)
+        self._out.log("said", turn=reply.id, messages=msgspec.to_builtins(messages))
 
     # ---- what takes long, and what fails
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from serve_app.audio.detector import Frame
+from serve_app.audio.framing import RATE
 from serve_app.conversation import opening, protocol
 from serve_app.conversation.actions import Actions, End, StopRecognising, Warm
 from serve_app.conversation.agent import Agent, ConversationConfig
@@ -46,6 +48,7 @@ from serve_app.conversation.line_quality import LineQuality
 from serve_app.conversation.lines import line
 from serve_app.conversation.notes import SILENT_NOTE
 from serve_app.conversation.outgoing import Outgoing
+from serve_app.conversation.past import Past
 from serve_app.conversation.patience import Overdue, Patience
 from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.turn_metrics import TurnMetrics
@@ -63,7 +66,8 @@ _NOTHING: Actions = []
 class Conversation:
     """`agents` are all there are, this one under `agent_id`. Formats are those its file names, checked when it was
     loaded. `system`: variables that only the session knows. `authorization_method`: ElevenLabs' name for how the
-    client was let in."""
+    client was let in; `tenant`: on whose account. `ticket`: what the record should know of the token with which the
+    client may come back."""
 
     def __init__(
         self,
@@ -76,11 +80,17 @@ class Conversation:
         authorization_method: str = "public",
         speculation: Speculation = Speculation.TTS,
         ration: Ration | None = None,
+        tenant: str = "",
+        ticket: Mapping[str, Any] | None = None,
     ) -> None:
         self.id = conversation_id
         self._agent_id = agent_id
         self._agents = agents
         self._authorization_method = authorization_method
+        self._tenant = tenant
+        self._ticket = ticket
+        self._heard_before_ms = 0  # of the caller's audio, elsewhere
+        self._audio_until_ms = 0  # and until the end of their last turn
         own = {"system__agent_id": agent_id, "system__conversation_id": conversation_id}
         self._system = {**own, **(system or {})}
         self._out = Outgoing()
@@ -117,9 +127,70 @@ class Conversation:
 
     # ---- the caller
 
-    def open(self, initiation: protocol.ConversationInitiation, now: float) -> Actions:
+    def open(
+        self, initiation: protocol.ConversationInitiation, now: float, resume: protocol.Resume | UnsetType = UNSET
+    ) -> Actions:
         """The client is there. Metadata is the first thing it gets, unless this raises: OverrideError and
         MissingVariable refuse the conversation."""
+        config = self._begin(initiation, now)
+        self._log_start(initiation, config)
+        self._out.send(self.metadata(resume))
+        for error in opening.not_honoured(initiation):
+            self._out.refuse(error)
+        self._warm()
+        if first_message := self._identity.first_message:
+            self.answering.say(first_message, now, protected=config.agent.disable_first_message_interruptions)
+        return self.answering.done()
+
+    def go_on(self, past: Past, now: float, resume: protocol.Resume, away_s: float) -> Actions:
+        """The client is back, with a replica that knows the conversation from its record alone."""
+        self._begin(past.initiation, now - past.seconds)
+        self._heartbeat.start(now)
+        self._heard_before_ms = self._audio_until_ms = past.audio_ms
+        self._out.event_id = past.newest_event_id
+        unfinished = past.unfinished()
+        past.recall(self._identity, self.answering.dialogue, but=unfinished)
+        self.answering.recalled(past.turns)
+        self._patience.resumed(now)
+        self._out.send(self.metadata(resume))
+        for message in past.lost_messages():
+            self._out.send(message)
+        self._warm()
+        if unfinished:
+            self.answering.go_on(unfinished, now)
+        elif self.answering.dialogue.awaits_answer:
+            self.answering.answer(TurnMetrics(decided=now), now)
+        self._log_resumed(past.last_event_id, same_replica=False, away_s=away_s, lost_events=past.lost_events)
+        return self.answering.done()
+
+    def reconnected(self, last_event_id: int, resent_s: float, now: float, away_s: float) -> Actions:
+        """A connection took the place of one that was lost, with which so much of our voice was: it is sent again."""
+        self._heartbeat.start(now)
+        self._quality.reconnected(now)
+        self.answering.resent(resent_s, now)
+        self._log_resumed(last_event_id, same_replica=True, away_s=away_s, lost_events=0)
+        return self.answering.done()
+
+    def _log_resumed(self, last_event_id: int, *, same_replica: bool, away_s: float, lost_events: int) -> None:
+        self._out.log(
+            "resumed",
+            last_event_id=last_event_id,
+            same_replica=same_replica,
+            away_secs=round(away_s, 3),
+            lost_events=lost_events,
+        )
+
+    def metadata(self, resume: protocol.Resume | UnsetType = UNSET) -> protocol.ConversationInitiationMetadata:
+        config = self._agents[self._agent_id].conversation_config
+        formats = config.tts.agent_output_audio_format, config.asr.user_input_audio_format
+        return protocol.ConversationInitiationMetadata(self.id, *formats, resume)
+
+    @property
+    def audio_until_ms(self) -> int:
+        """So much of the caller's audio has become turns, or was not meant for us."""
+        return self._audio_until_ms
+
+    def _begin(self, initiation: protocol.ConversationInitiation, now: float) -> ConversationConfig:
         begun = opening.begin(self._agents[self._agent_id], initiation, self._system)
         config = begun.agent.conversation_config
         self.text_only = config.conversation.text_only
@@ -141,16 +212,11 @@ class Conversation:
         )
         self._heartbeat.start(now)
         self._begun = True
-        self._log_start(initiation, config)
-        formats = config.tts.agent_output_audio_format, config.asr.user_input_audio_format
-        self._out.send(protocol.ConversationInitiationMetadata(self.id, *formats))
-        for error in opening.not_honoured(initiation):
-            self._out.refuse(error)
+        return config
+
+    def _warm(self) -> None:
         if not self.text_only:
             self._out.do(Warm(self._identity.language, self._identity.voice))
-        if first_message := self._identity.first_message:
-            self.answering.say(first_message, now, protected=config.agent.disable_first_message_interruptions)
-        return self.answering.done()
 
     def receive(self, message: protocol.ClientMessage, now: float) -> Actions:
         """Anything but audio (see `hear`)."""
@@ -269,7 +335,7 @@ class Conversation:
             self._heartbeat.due,
             self._heartbeat.dead_at,
             self.answering.deadline(),
-            self._patience.deadline(idle=self._idle),
+            self._patience.deadline(idle=self.idle),
             self._backchannels.deadline(),
             float("inf") if turn is None else turn,
         )
@@ -279,7 +345,7 @@ class Conversation:
             self._decided(decisions, now)
         self.answering.tick(now)
         self._backchannels.tick(now, self._turns.speech)
-        if overdue := self._patience.overdue(now, idle=self._idle):
+        if overdue := self._patience.overdue(now, idle=self.idle):
             self._overdue(overdue, now)
         if now >= self._heartbeat.dead_at:
             self._out.do(End(Gone("pings were not answered: reply to each ping with a pong of its event_id")))
@@ -289,7 +355,12 @@ class Conversation:
         return self.answering.done()
 
     @property
-    def _idle(self) -> bool:
+    def is_recorded(self) -> bool:
+        return not self.text_only and self._identity.agent.platform_settings.privacy.record_voice
+
+    @property
+    def idle(self) -> bool:
+        """Nobody speaks, and nothing is about to be said."""
         return self._turns.state is State.LISTENING and self.answering.reply is None
 
     def _overdue(self, overdue: Overdue, now: float) -> None:
@@ -340,8 +411,13 @@ class Conversation:
                     self._backchannels.want(self._turns.speech)
                 case Ignore():
                     assert self._hearing.transcript is not None
-                    text = self._hearing.transcript.text
-                    self._out.log("backchannel", role="user", text=text, time_in_call_secs=self._out.time_in_call(now))
+                    self._out.log(
+                        "backchannel",
+                        role="user",
+                        text=self._hearing.transcript.text,
+                        audio_until_ms=self._note_audio(),
+                        time_in_call_secs=self._out.time_in_call(now),
+                    )
                 case Yield():
                     self.answering.yield_floor(now)
                 case TakeTurn(caller_stopped):
@@ -384,12 +460,18 @@ class Conversation:
             confidence=transcript.confidence,
             medium=medium,
             event_id=event_id,
+            audio_until_ms=self._note_audio() if medium == "audio" else self._audio_until_ms,
             time_in_call_secs=self._out.time_in_call(now),
             metrics=self._metrics.user_turn(),
         )
         self.answering.dialogue.user_said(transcript.text)
         self._hearing.taken(transcript, self._confidence_threshold)
         self.answering.take_turn(now)
+
+    def _note_audio(self) -> int:
+        """Up to where the caller's audio is done with, in ms from its first sample."""
+        self._audio_until_ms = self._heard_before_ms + self._turns.recognised_until * 1000 // RATE
+        return self._audio_until_ms
 
     def _no_words(self, now: float, *, owed: bool, overdue: bool) -> None:
         self._out.do(StopRecognising())
@@ -496,8 +578,12 @@ class Conversation:
             output_format=config.tts.agent_output_audio_format,
             text_only=self.text_only,
             authorization_method=self._authorization_method,
+            tenant=self._tenant,
+            record=self.is_recorded,
+            resume=self._ticket,
             initiation={
                 "conversation_config_override": msgspec.to_builtins(initiation.conversation_config_override or {}),
+                "custom_llm_extra_body": initiation.custom_llm_extra_body or {},
                 "dynamic_variables": initiation.dynamic_variables or {},
             },
         )

@@ -24,7 +24,8 @@ class Heartbeat:
         self._uneven = False
 
     def start(self, now: float) -> None:
-        self.due = now + FIRST_PING_S
+        """A connection is open. What was sent over an earlier one is not waited for."""
+        self.due, self._sent, self._pongs = now + FIRST_PING_S, {}, 0
 
     @property
     def dead_at(self) -> float:

@@ -40,6 +40,10 @@ class LineQuality:
     def measures(self) -> Measures:
         return Measures(self._ping_ms, round(self._jitter_s, 4), round(self._backlog_s, 3))
 
+    def reconnected(self, now: float) -> None:
+        """What comes now comes over another line, the first of it in lumps."""
+        self._from, self._transit_s, self._backlog_s = now + SETTLING_S, None, 0.0
+
     def pinged(self, ping_ms: int | None) -> None:
         """The latest round trip; None: not known yet."""
         self._ping_ms = ping_ms or 0

@@ -1,5 +1,9 @@
 """What the language model is told for once, in place of words of the caller's or about them: never heard."""
 
+GO_ON_NOTE = (
+    "(Your answer was cut off where your last message ends, and the caller has heard it up to there. Go on from "
+    "exactly there, in the same language: do not repeat anything of it, do not begin again, and do not mention this.)"
+)
 SILENT_NOTE = (
     "(The caller has said nothing for a while. In one short sentence, ask whether they are still there, or help.)"
 )

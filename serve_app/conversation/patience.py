@@ -39,6 +39,12 @@ class Patience:
         """Audio, or a message of the user's, came."""
         self._received_at = now
 
+    def resumed(self, now: float) -> None:
+        """The caller is back: whatever was waited for is waited for anew, but for the end of the call's time."""
+        self.received(now)
+        self.user_was_active(now)
+        self.quiet_from(now)
+
     def user_was_active(self, now: float) -> None:
         """They are busy with something."""
         self._idle_since = self._silent_since = now

@@ -26,6 +26,8 @@ FADE_S = 0.060
 """A cut-off voice fades over this long: shorter clicks, longer is talking over the caller."""
 PLAYED_WITHIN_S = 0.2
 """What left this long ago has been heard: the lead, and what clients lag behind."""
+REWOUND_AT_MOST_S = 10.0
+"""Of what has left, this much can be told to sound once more: a connection that is lost is noticed before."""
 DUCK_GAIN = 0.25
 """-12 dB: plainly lower, still understood if it was a false alarm."""
 SWELL_STEP = 0.25
@@ -148,7 +150,8 @@ class Playback:
         self._plays_until = 0.0
         self._sent: deque[_Sounding] = deque()  # not yet begun at the caller's
         self._sounding: _Sounding | None = None  # the latest that has
-        self._heard = 0
+        self._newest: deque[_Sounding] = deque(maxlen=round(REWOUND_AT_MOST_S / CHUNK_S))  # of all that left
+        self._heard = self._skipped = 0
         self._left: deque[tuple[float, float]] = deque(maxlen=round(PLAYED_WITHIN_S / CHUNK_S) + 1)  # when, gain
 
     # ---- what the voice brings
@@ -192,6 +195,26 @@ class Playback:
     def swell(self) -> None:
         self._target_gain = 1.0
 
+    def rewind(self, seconds: float, now: float) -> None:
+        """The last so many seconds of what has left were lost on the way: they leave again now, from elsewhere."""
+        again: deque[_Sounding] = deque()
+        while self._newest and seconds > 1e-6:
+            lost = self._newest.pop()
+            again.appendleft(lost)
+            seconds -= lost.end - lost.start
+        if not again:
+            return
+        self._sent.clear()
+        self._sounding = self._newest[-1] if self._newest else None
+        self._heard = self._sounding.track.position(self._sounding.end) if self._sounding else self._skipped
+        self._plays_until = now
+        for lost in again:
+            self._sound(lost.track, lost.start, lost.end, self._plays_until)
+
+    def skip(self, characters: int) -> None:
+        """So much of the answer was heard before this began."""
+        self._heard = self._skipped = characters
+
     def yield_floor(self) -> None:
         """End with the clause that is being said, or is about to be."""
         sounding = next((track for track in self._tracks if not track.spent), None)
@@ -228,7 +251,8 @@ class Playback:
 
     @property
     def started(self) -> bool:
-        return self._plays_until > 0
+        """Anything of it has left, or had left elsewhere."""
+        return self._plays_until > 0 or self._skipped > 0
 
     @property
     def drained(self) -> bool:
@@ -268,10 +292,15 @@ class Playback:
         gain = min(self._target_gain, self._gain + SWELL_STEP)  # down within a chunk, up in steps
         piece = self._levelled(track.take(CHUNK_S), gain)
         self._left.append((now, gain))
-        self._plays_until = begins + track.left - start
-        self._sent.append(_Sounding(begins, track, start, track.left))
+        self._sound(track, start, track.left, begins)
         self.heard(now)
         return piece
+
+    def _sound(self, track: _Track, start: float, end: float, begins: float) -> None:
+        self._plays_until = begins + end - start
+        sounding = _Sounding(begins, track, start, end)
+        self._sent.append(sounding)
+        self._newest.append(sounding)
 
     def _levelled(self, piece: Piece, gain: float) -> Piece:
         before, self._gain = self._gain, gain

@@ -299,14 +299,26 @@ class ServerMessage(msgspec.Struct, frozen=True):
     ENVELOPE: ClassVar[str]
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """For clients that have asked for it: with `token` they may come back within the time. `received_audio_ms`: so much
+    of their audio, from the first sample they ever sent, need not be sent again. `resumed`: they have come back."""
+
+    token: str
+    expires_in_secs: int
+    received_audio_ms: int
+    resumed: bool
+
+
 class ConversationInitiationMetadata(ServerMessage, frozen=True):
-    """Always the first frame, exactly once: clients hang or die otherwise."""
+    """Always the first frame of a connection, exactly once: clients hang or die otherwise. `resume` is not of
+    ElevenLabs' protocol, and only for who asks for it."""
 
     TYPE: ClassVar[str] = "conversation_initiation_metadata"
     ENVELOPE: ClassVar[str] = "conversation_initiation_metadata_event"
     conversation_id: str
     agent_output_audio_format: str
     user_input_audio_format: str
+    resume: Resume | UnsetType = UNSET
 
 
 class Ping(ServerMessage, frozen=True):

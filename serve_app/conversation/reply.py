@@ -75,6 +75,8 @@ class Reply:
         self._waiting: list[Wanted] = []
         self._clauses = 0
         self._speaking: list[Clause] = []  # asked of the voice, in order
+        self._recorded = 0  # of them
+        self.recorded = False  # all of its text is in the record
 
     @property
     def text(self) -> str:
@@ -219,6 +221,19 @@ class Reply:
             self.metrics.voice_asked = now
         self._close_if_asked()
         return asked
+
+    def unrecorded_clauses(self) -> list[Clause]:
+        """Those that the voice was asked for since the last time."""
+        clauses, self._recorded = self._speaking[self._recorded :], len(self._speaking)
+        return clauses
+
+    def go_on(self, text: str, heard: int, now: float) -> None:
+        """It was begun elsewhere: this is what is known of it, and so many characters of that were heard."""
+        self._phrasing.feed(text[:heard])
+        self._phrasing.finish()
+        self._phrase(self._phrasing.feed(text[heard:]), now)
+        self.playback.skip(heard)
+        self._worded = self._ever_worded = True
 
     def spoken(self, number: int, chunk: SpeechChunk, now: float) -> None:
         if self.metrics.first_speech is None and self.answers(self._speaking[number].end):

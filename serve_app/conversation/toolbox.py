@@ -140,6 +140,7 @@ class Toolbox:
                 told = "You wait for the caller."
             case LanguageDetection():
                 self._identity.change_language(text_of(given, "language"))
+                self._out.log("language", language=self._identity.language, turn=reply.id)
                 told = f"The conversation is in {self._identity.language!r} now."
             case TransferToAgent(transfers):
                 told = self._transfer(transfers, reply, given, now)

@@ -114,6 +114,8 @@ class TurnTaking:
         self._owed = False  # an answer was interrupted or dropped: the next turn gets one, words or not
         self._recognition = 0  # id of the newest
         self._recognised_at = -RECOGNISE_EVERY  # sample at which it was asked for
+        self.recognised_until = 0
+        """The caller's sample up to which recognition was last asked for."""
         self._asked = False  # recognition was asked for in this pause
         self._words: Words | None = None  # its result; None: awaited
         self._ending: Ending | None = None  # of those words
@@ -398,7 +400,7 @@ class TurnTaking:
     def _recognise(self) -> Decisions:
         self._asked = True
         self._recognition += 1
-        self._recognised_at = self._end
+        self._recognised_at = self.recognised_until = self._end
         return [Recognise(self._recognition, max(0, self._onset - LEAD_IN), self._end)]
 
     def _overhear(self, now: float) -> Decisions:

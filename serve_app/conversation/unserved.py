@@ -172,14 +172,25 @@ PERMISSIONS: Shape = {
     "enable_starting_workflow_node_id_from_client": Unserved("there are no workflows here", _OFF),
     "enable_procedure_ids_from_client": Unserved("there are no procedures here", _OFF),
 }
+CALL_LIMITS: Shape = {
+    "daily_limit": Unserved("calls are not counted by the day", (100_000,)),
+    "bursting_enabled": Unserved("a limit is not exceeded", _OFF),
+}
+PRIVACY: Shape = {
+    "delete_transcript_and_pii": Unserved("after retention_days the whole conversation is deleted", _OFF),
+    "delete_audio": Unserved("after retention_days the whole conversation is deleted", _OFF),
+    "apply_to_existing_conversations": NoEffect("retention_days is for those that are stored already in any case"),
+    "zero_retention_mode": Unserved("use retention_days: 0, which deletes a conversation minutes after its end", _OFF),
+    "conversation_history_redaction": Unserved("transcripts are kept as they are, for retention_days"),
+}
 PLATFORM: Shape = {
     "auth": AUTH,
     "overrides": PERMISSIONS,
+    "privacy": PRIVACY,
     **dict.fromkeys(("evaluation", "data_collection", "data_collection_scopes", "analysis_items"), _ANALYSIS),
     **dict.fromkeys(("analysis_llm", "topic_discovery", "sentiment_analysis", "summary_language"), _ANALYSIS),
-    "call_limits": Unserved("the server admits calls, whoever the agent is"),
+    "call_limits": CALL_LIMITS,
     "queueing_config": Unserved("a full server refuses at once"),
-    "privacy": Unserved("what is kept, and for how long, is the server's to say"),
     "guardrails": Unserved("write it into the prompt"),
     "testing": Unserved("agents are not tested here"),
     "alerting": Unserved("alerts are the operator's, on metrics"),

@@ -1,5 +1,7 @@
 """What client and record are told of an answer's text: as it is written, when it is whole, when it was cut off."""
 
+from collections.abc import Sequence
+
 from serve_app.conversation import protocol
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.parts import Parts
@@ -9,22 +11,22 @@ from serve_app.conversation.turn_metrics import wire
 
 class Section:
     """What is said in one go, between two uses of tools: characters [start, end) of the answer. The client gets an
-    `agent_response` for each. `end` None: more of it may come."""
+    `agent_response` for each. `end` None: more of it may come. Made with an end, it has been announced elsewhere."""
 
-    def __init__(self, start: int, response_id: int) -> None:
+    def __init__(self, start: int, end: int | None, response_id: int) -> None:
         self.start = start
-        self.end: int | None = None
+        self.end = end
         self.response_id = response_id
-        self.announced = False
+        self.announced = end is not None
 
 
 class Writing:
-    """Of one reply, from when it is taken."""
+    """Of one reply, from when it is taken. `told`: sections that the client has got already, from elsewhere."""
 
-    def __init__(self, reply: Reply, out: Outgoing) -> None:
+    def __init__(self, reply: Reply, out: Outgoing, told: Sequence[Section] = ()) -> None:
         self._reply = reply
         self._out = out
-        self._sections: list[Section] = []
+        self._sections = list(told)
         self._chat: Parts | None = None  # of the section that is being written
         self._thoughts: Parts | None = None
 
@@ -36,7 +38,7 @@ class Writing:
             self._thoughts.advance(reply.reasoning)
         start = self._sections[-1].end if self._sections else 0
         if start is not None and reply.answer[start:].strip():
-            section = Section(start, out.new_id())
+            section = Section(start, None, out.new_id())
             self._sections.append(section)
             self._chat = Parts(protocol.AgentChatResponsePart, out, section.response_id)
         if self._chat:
@@ -100,6 +102,8 @@ class Writing:
             text=text,
             event_id=section.response_id,
             turn=self._reply.id,
+            start=section.start,
+            end=section.end,
             time_in_call_secs=self._out.time_in_call(now),
             metrics=latencies,
         )

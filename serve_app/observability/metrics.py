@@ -1,6 +1,7 @@
 """What Prometheus is told. One endpoint a node, Ray's own, right for any number of replicas."""
 
 import asyncio
+from collections.abc import Callable
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
@@ -29,9 +30,11 @@ class FrameWaits:
 
 
 class LoopLag:
-    """How late the gateway's event loop runs what is due: what audio waits before we even know that it has arrived."""
+    """How late the gateway's event loop runs what is due: what audio waits before we even know that it has arrived.
+    `observe` is told too, in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
         self._histogram = Histogram(
             "hello_event_loop_lag_ms",
             description="How late the gateway's event loop woke a timer, in ms.",
@@ -44,7 +47,22 @@ class LoopLag:
         while True:
             due = clock() + LAG_EVERY_S
             await asyncio.sleep(LAG_EVERY_S)
-            self._histogram.observe(max(0.0, clock() - due) * 1000)
+            late = max(0.0, clock() - due)
+            self._histogram.observe(late * 1000)
+            self._observe(late)
+
+
+class OpenTasks:
+    """How many tasks the gateway's event loop has. They come and go with calls: what stays after them is a leak."""
+
+    def __init__(self) -> None:
+        self._gauge = Gauge("hello_tasks", description="Tasks in the gateway's event loop, whoever made them.")
+
+    async def watch(self) -> None:
+        """Tell for ever."""
+        while True:
+            self._gauge.set(len(asyncio.all_tasks()))
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 class BreakerStates:
@@ -61,6 +79,10 @@ class BreakerStates:
     def __call__(self, name: str, state: State) -> None:
         self._states[name] = state
         self._gauge.set(state.value, tags={"provider": name})
+
+    @property
+    def by_provider(self) -> dict[str, str]:
+        return {name: state.name.lower() for name, state in self._states.items()}
 
     def tell(self) -> None:
         """Every state once more."""
@@ -106,3 +128,9 @@ class MeteredLog:
 
     async def flush(self) -> None:
         await self._log.flush()
+
+    async def events(self, conversation_id: str) -> list[LogEvent]:
+        return await self._log.events(conversation_id)
+
+    async def take_over(self, conversation_id: str, epoch: int) -> bool:
+        return await self._log.take_over(conversation_id, epoch)

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from serve_app.conversation.breaker import Breaker
+from serve_app.conversation.notes import GO_ON_NOTE
 from serve_app.errors import LanguageModelError
 from serve_app.ports import Fallback, LanguageModel, Message, ModelRequest, Reasoning, ToolCall
 from serve_app.providers.refusals import Hiccup, RequestRefused
@@ -19,10 +20,6 @@ ANSWER_S = 30.0
 QUICK_S = 0.5
 """A failure that has cost no more leaves time to ask the same model once more."""
 
-GO_ON = (
-    "(Your answer was cut off where your last message ends, and the caller has heard it up to there. Go on from "
-    "exactly there, in the same language: do not repeat anything of it, do not begin again, and do not mention this.)"
-)
 _TAKES_NO_SPACE = "([{'\"“‘«-/"
 
 Piece: TypeAlias = str | ToolCall | Reasoning | Fallback
@@ -121,7 +118,7 @@ class Cascade:
 
     def _going_on(self, request: ModelRequest) -> ModelRequest:
         said = Message("assistant", self._said.strip())
-        return replace(request, messages=[*request.messages, said, Message("system", GO_ON)])
+        return replace(request, messages=[*request.messages, said, Message("system", GO_ON_NOTE)])
 
 
 def _joined(said: str, text: str) -> str:

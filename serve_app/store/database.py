@@ -1,8 +1,9 @@
 """The connection pool, and the one place where the database's errors become ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -13,6 +14,8 @@ CONNECTIONS = 4
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
+
+T = TypeVar("T")
 
 # SQLSTATE classes: data exception, integrity constraint violation.
 _REFUSALS = ("22", "23")
@@ -28,6 +31,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
         self._opening: asyncio.Task[asyncpg.Pool] | None = None  # under way, or done: never one that has failed
+        self._asked: set[asyncio.Task[Any]] = set()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -39,8 +43,29 @@ class Database:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as e:
             raise _translated(e) from e
 
+    async def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]], seconds: float) -> T:
+        """The answer, for somebody who waits for it. Raises StoreError, also when it takes longer.
+
+        A connection whose query is broken off is given back late where PostgreSQL hangs: nobody waits for that.
+        """
+        asking = asyncio.create_task(self._ask(question), name="database-question")
+        self._asked.add(asking)
+        asking.add_done_callback(self._asked.discard)
+        try:
+            done, _ = await asyncio.wait([asking], timeout=seconds)
+        finally:
+            asking.cancel()  # does nothing to one that is done
+        if not done:
+            raise StoreError(f"PostgreSQL is away: no answer in {seconds:g} s")
+        return asking.result()
+
+    async def _ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        async with self.connection() as connection:
+            return await question(connection)
+
     async def aclose(self) -> None:
         """Close the connections, once given back, or break them off after CLOSE_SECONDS. None may be asked for then."""
+        await asyncio.gather(*self._asked, return_exceptions=True)
         if self._opening is None:
             return
         opening = self._opening

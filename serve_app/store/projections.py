@@ -1,4 +1,4 @@
-"""Log events -> rows. Storing the same events again changes nothing."""
+"""Log events -> rows. Storing the same events again changes nothing, however the batches are cut."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,15 +14,8 @@ class Record(NamedTuple):
     at_unix: float
     kind: str
     data: str
+    epoch: int = 0
 
-
-_EVENTS = """
-INSERT INTO events (conversation_id, sequence, at, kind, data)
-SELECT conversation_id, sequence, to_timestamp(at_unix), kind, data
-FROM unnest($1::text[], $2::integer[], $3::double precision[], $4::text[], $5::jsonb[])
-    AS batch (conversation_id, sequence, at_unix, kind, data)
-ON CONFLICT DO NOTHING
-"""
 
 _EVENT = """
 WITH event AS (
@@ -42,12 +35,25 @@ ON CONFLICT DO NOTHING
 _TURN = """
 INSERT INTO turns (
     conversation_id, sequence, at, role, message, language, confidence, source_medium, time_in_call_secs, event_id,
-    metrics
+    reply, metrics
 )
 SELECT conversation_id, sequence, at, CASE kind WHEN 'user_turn' THEN 'user' ELSE 'agent' END, data->>'text',
     data->>'language', (data->>'confidence')::double precision, data->>'medium',
-    (data->>'time_in_call_secs')::double precision, (data->>'event_id')::integer, coalesce(data->'metrics', '{}')
+    (data->>'time_in_call_secs')::double precision, (data->>'event_id')::integer, (data->>'turn')::integer,
+    coalesce(data->'metrics', '{}')
 FROM event
+ON CONFLICT DO NOTHING
+"""
+
+# The agent's own are sounds, not turns.
+_BACKCHANNEL = """
+INSERT INTO turns (
+    conversation_id, sequence, at, role, message, source_medium, time_in_call_secs, ignored_as_backchannel, metrics
+)
+SELECT conversation_id, sequence, at, 'user', data->>'text', 'audio', (data->>'time_in_call_secs')::double precision,
+    true, '{}'
+FROM event
+WHERE data->>'role' = 'user'
 ON CONFLICT DO NOTHING
 """
 
@@ -71,15 +77,32 @@ _PROJECTIONS = {
     "started": _EVENT + _STARTED,
     "user_turn": _EVENT + _TURN,
     "agent_turn": _EVENT + _TURN,
+    "backchannel": _EVENT + _BACKCHANNEL,
     "correction": _EVENT + _CORRECTION,
     "ended": _EVENT + _ENDED,
 }
 
+# Counted anew each time: a counter would count what comes twice.
+_TALLY = """
+UPDATE conversations SET language = coalesce(counted.language, conversations.language), user_messages = of_user,
+    agent_messages = of_agent
+FROM (
+    SELECT conversation_id, mode() WITHIN GROUP (ORDER BY language) FILTER (WHERE role = 'user') AS language,
+        count(*) FILTER (WHERE role = 'user' AND message <> '') AS of_user,
+        count(*) FILTER (WHERE role = 'agent' AND message <> '') AS of_agent
+    FROM turns
+    WHERE conversation_id = ANY($1)
+    GROUP BY conversation_id
+) AS counted
+WHERE id = counted.conversation_id
+"""
+_TALLIED = ("started", "user_turn", "agent_turn", "backchannel", "correction")
 
-async def store(connection: asyncpg.Connection, records: Sequence[Record]) -> None:
-    """Store a batch in one transaction."""
-    async with connection.transaction():
-        await connection.execute(_EVENTS, *map(list, zip(*records, strict=True)))
-        for kind, statement in _PROJECTIONS.items():
-            if rows := [record for record in records if record.kind == kind]:
-                await connection.executemany(statement, rows)
+
+async def project(connection: asyncpg.Connection, records: Sequence[Record]) -> None:
+    """Bring the rows up to date with a batch of events, inside the transaction that stores them."""
+    for kind, statement in _PROJECTIONS.items():
+        if rows := [record[:5] for record in records if record.kind == kind]:
+            await connection.executemany(statement, rows)
+    if tallied := {record.conversation_id for record in records if record.kind in _TALLIED}:
+        await connection.execute(_TALLY, sorted(tallied))

@@ -11,10 +11,9 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlencode
 
 from serve_app.talk import TalkError
-from serve_app.talk.call import Call, begin, dial
+from serve_app.talk.call import Call, calling
 from serve_app.talk.clip import Clip, read_clip
 
 GREETING_TIMEOUT = 3.0  # an agent need not greet
@@ -59,8 +58,7 @@ async def talk(url: str, agent_id: str, clips: Sequence[Clip], out: Path) -> boo
 
     Raises TalkError, alone or in a group.
     """
-    async with await dial(f"{url.rstrip('/')}/v1/convai/conversation?{urlencode({'agent_id': agent_id})}") as socket:
-        call = await begin(socket)
+    async with calling(url, agent_id) as call:
         try:
             async with asyncio.TaskGroup() as tasks:
                 streams = [tasks.create_task(call.stream_microphone()), tasks.create_task(call.listen())]

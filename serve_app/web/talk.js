@@ -9,23 +9,40 @@ import { switchLanguage, translate, wordElement } from "./words.js";
 const AUDIBLE = 0.003; // RMS, about -50 dBFS: below it the agent counts as silent
 const METER_FLOOR_DB = -60;
 
-const CLOSE_WORDS = { 1002: "failed", 1008: "refused", 1011: "failed", 1012: "busy", 1013: "busy" };
-const BUTTON_WORDS = { idle: "start", connecting: "cancel", listening: "stop", speaking: "stop" };
+const BACK_SECONDS = 3; // for so long the page says that the conversation goes on
+
+const CLOSE_WORDS = {
+  1002: "failed",
+  1008: "refused",
+  1011: "failed",
+  1012: "busy",
+  1013: "busy",
+  4001: "elsewhere",
+};
+const BUTTON_WORDS = {
+  idle: "start",
+  connecting: "cancel",
+  listening: "stop",
+  speaking: "stop",
+  reconnecting: "stop",
+  back: "stop",
+};
 
 const page = Object.fromEntries(
-  ["toggle", "status", "language", "problem", "welcome", "composer", "text", "send", "you-level", "agent-level"].map(
-    (id) => [id, document.getElementById(id)],
-  ),
+  [
+    ...["toggle", "state", "detail", "language", "problem", "welcome", "composer", "text", "send"],
+    ...["you-level", "agent-level"],
+  ].map((id) => [id, document.getElementById(id)]),
 );
 const transcript = new Transcript(document.getElementById("transcript"));
 
-let call = null; // { sound, conversation } from the click on Talk until it ends
+let call = null; // { sound, conversation, lineUntil } from the click on Talk until it ends
 let interruptions = 0;
 
 // --- the call ---------------------------------------------------------------------------------------------------
 
 async function start() {
-  const starting = (call = {});
+  const starting = (call = { lineUntil: 0 });
   tellProblem(null);
   transcript.clear();
   page.welcome.hidden = true;
@@ -77,6 +94,8 @@ function handlers(own) {
       transcript.agentCorrected(event.original_agent_response, event.corrected_agent_response, event.event_id),
     agent_response_metadata: (event) =>
       transcript.answerTook(event.metadata.conversation_turn_metrics?.metrics ?? {}, event.event_id),
+    reconnecting: (attempt) => showLine(own, "reconnecting", `(${attempt})`, Infinity),
+    resumed: (seconds) => showLine(own, "back", inSeconds(seconds), performance.now() + 1000 * BACK_SECONDS),
     error: (event) => tellProblem("trouble", event.message), // a close may follow, and then says more
     closed: ({ code, reason, began }) => end(closeWord(code, began), code === 1000 ? "" : closeDetail(code, reason)),
   };
@@ -87,14 +106,27 @@ function startAudio(own, input, output) {
   own.sound.speak(output.rate, ({ level, queued }) => {
     if (call !== own) return;
     setLevel("agent-level", level);
+    if (performance.now() < own.lineUntil) return; // what is said of the line stays to be read
     show(queued > 0 || level > AUDIBLE ? "speaking" : "listening"); // a pause between words is still speaking
   });
+  own.conversation.speakIn(input);
   own.sound.listen(input.rate, (samples) => {
     if (call !== own) return;
     setLevel("you-level", rms(samples));
-    own.conversation.sendAudio(input.encode(samples));
+    own.conversation.sendAudio(samples);
   });
   show("listening");
+}
+
+/** Say how the line is until then, in milliseconds of the page's clock; what is queued plays on. */
+function showLine(own, state, detail, until) {
+  own.lineUntil = until;
+  show(state, detail);
+}
+
+function inSeconds(seconds) {
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return `${seconds.toLocaleString(document.documentElement.lang, digits)} s`;
 }
 
 function closeWord(code, began) {
@@ -113,12 +145,13 @@ function agentId() {
 
 // --- the page ---------------------------------------------------------------------------------------------------
 
-function show(state) {
-  if (document.body.dataset.state === state && page.status.textContent) return; // 25 reports a second say the same
+function show(state, detail = "") {
+  page.detail.textContent = detail;
+  if (document.body.dataset.state === state && page.state.textContent) return; // 25 reports a second say the same
   document.body.dataset.state = state;
-  setWord(page.status, state);
+  setWord(page.state, state);
   setWord(page.toggle, BUTTON_WORDS[state]);
-  const talking = state === "listening" || state === "speaking";
+  const talking = BUTTON_WORDS[state] === "stop";
   page.text.disabled = page.send.disabled = !talking;
   if (!talking) ["you-level", "agent-level"].forEach((meter) => setLevel(meter, 0));
 }
@@ -159,13 +192,16 @@ page.composer.addEventListener("submit", (event) => {
 translate(document);
 show("idle");
 
-// For the console and for tests: what is heard, not just what was received.
+// For the console and for tests: what is heard and said, not just what was received and sent.
 window.talk = {
   get state() {
     return document.body.dataset.state;
   },
   get heard() {
     return call?.sound?.heard ?? null;
+  },
+  get said() {
+    return call?.conversation?.kept?.seconds ?? 0;
   },
   get interruptions() {
     return interruptions;

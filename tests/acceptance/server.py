@@ -58,9 +58,9 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, **environment: str) -> Iterator[Server]:
+def running_server(data_dir: Path, *, config: Path | None = None, **environment: str) -> Iterator[Server]:
     """A server that is ready. Afterwards it gets a Ctrl-C, and must stop whole, with nothing left of it."""
-    with launcher(data_dir, **environment) as server:
+    with launcher(data_dir, config=config, **environment) as server:
         wait_until_ready(server)
         yield server
         stop(server)
@@ -68,17 +68,18 @@ def running_server(data_dir: Path, **environment: str) -> Iterator[Server]:
 
 
 @contextmanager
-def launcher(data_dir: Path, **environment: str) -> Iterator[Server]:
+def launcher(data_dir: Path, *, config: Path | None = None, **environment: str) -> Iterator[Server]:
     """The launcher at its start, for tests of the start itself. Whatever is left of it afterwards is killed.
 
-    `environment` is added to the caller's without what it has of our settings: no provider is called by accident.
+    `config` is a Serve config, the shipped one if None. `environment` is added to the caller's without what it has of
+    our settings: no provider is called by accident.
     """
     mark = uuid.uuid4().hex
     settings = {**_own_settings(data_dir), TEST_MARK: mark, **environment}
     output = data_dir / f"launcher-{mark}.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serve_app.launch"],
+            [sys.executable, "-m", "serve_app.launch", *([str(config)] if config else [])],
             cwd=REPOSITORY,
             env={**_without_settings(os.environ), **settings},
             stdout=file,

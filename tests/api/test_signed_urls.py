@@ -35,7 +35,9 @@ def opening() -> Access:
 
 def open_by(url: str, access: Access) -> Admission:
     scope = {"type": "websocket", "query_string": urlsplit(url).query.encode(), "headers": []}
-    return asyncio.run(access.admit(HTTPConnection(scope)))
+    admission = access.admit(HTTPConnection(scope))
+    asyncio.run(access.use(admission))
+    return admission
 
 
 def test_the_official_client_gets_a_url_that_opens_a_private_agent() -> None:
@@ -44,7 +46,7 @@ def test_the_official_client_gets_a_url_that_opens_a_private_agent() -> None:
         base = client._client_wrapper.get_base_url()
     assert url.startswith(base.replace("http", "ws") + "/v1/convai/conversation?agent_id=private&")
     access = opening()
-    assert open_by(url, access) == open_by(url, access) == Admission("private", None, "signed_url")
+    assert open_by(url, access)[:2] == open_by(url, access)[:2] == ("private", "signed_url")
 
 
 def test_with_its_conversation_the_url_is_good_for_once() -> None:
@@ -56,7 +58,7 @@ def test_with_its_conversation_the_url_is_good_for_once() -> None:
     reserved = [dict(parse_qsl(urlsplit(url).query))["conversation_id"] for url in (first, second)]
     assert reserved[0] != reserved[1]
     access = opening()
-    assert open_by(first, access) == Admission("private", reserved[0], "signed_url")
+    assert open_by(first, access).conversation_id == reserved[0]
     with pytest.raises(ClientError, match="has been used"):
         open_by(first, access)
     assert open_by(second, access).conversation_id == reserved[1]

@@ -206,7 +206,7 @@ class Rough(Call):
 
     @property
     def idle(self) -> bool:
-        return self.conversation._idle
+        return self.conversation.idle
 
 
 def _found(_: CallWebhook) -> Outcome:

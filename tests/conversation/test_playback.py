@@ -210,3 +210,42 @@ def test_nothing_that_was_not_released_is_faded() -> None:
     playback.expect(CLAUSE)
     playback.add(CLAUSE, sound(1))
     assert playback.fade(100) is None
+
+
+# ---- a connection that was lost
+
+
+def played(until: float) -> tuple[Playback, float]:
+    """Two seconds of sound, and how much of it has left by then."""
+    playback = playing(seconds=2, now=0.0)
+    left = 2 * CHUNK_S
+    while (deadline := playback.deadline()) is not None and deadline <= until and not playback.drained:
+        left += sum(PCM.seconds(len(piece.audio)) for piece in playback.take(deadline))
+    return playback, left
+
+
+def test_what_was_lost_is_heard_when_it_has_left_again() -> None:
+    playback, _ = played(until=0.8)
+    heard = playback.heard(0.8)
+    playback.rewind(0.48, 0.8)
+    assert playback.heard(0.8) < heard
+    assert playback.plays_until == pytest.approx(0.8 + 0.48)
+    assert playback.take(1.1) == [], "the client has enough to play"
+    assert playback.heard(0.8 + 0.47) >= heard
+
+
+def test_of_nothing_lost_nothing_changes() -> None:
+    playback, _ = played(until=0.8)
+    before = playback.plays_until, playback.heard(0.8)
+    playback.rewind(0.0, 0.8)
+    assert (playback.plays_until, playback.heard(0.8)) == before
+
+
+@given(st.floats(0.0, 3.0), st.floats(0.01, 2.5))
+def test_however_much_was_lost_the_rest_is_heard_to_its_end(at: float, lost_s: float) -> None:
+    playback, left = played(until=at)
+    playback.rewind(lost_s, at)
+    assert playback.plays_until - at >= min(left, lost_s) - 1e-6
+    left += sum(PCM.seconds(len(piece.audio)) for _, piece in pieces(playback))
+    assert left == pytest.approx(2)
+    assert playback.heard(playback.plays_until + 1) == len(CLAUSE.text)

@@ -9,7 +9,6 @@ import asyncio
 import base64
 import itertools
 import json
-import mimetypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from serve_app.audio.pcm import AudioFormat, Samples, level_db
+from tests.fakes.static_files import serve_file
 
 CHUNK_SECONDS = 0.04
 FADE_SECONDS = 0.06
@@ -114,16 +113,7 @@ class AgentServer:
             await _Conversation(self, socket, tasks).run()
 
     def _serve_file(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        if self.web is None or not (path == "/" or path.startswith("/web/")):
-            return None
-        file = self.web / (path.removeprefix("/web/") if path != "/" else "index.html")
-        if not file.is_file():
-            return connection.respond(404, "no such file")
-        content_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        body = file.read_bytes()
-        headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
-        return Response(200, "OK", headers, body)
+        return serve_file(self.web, connection, request)
 
 
 def _choose_convai(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -152,18 +152,30 @@ class ScriptedJudge(Scripted):
 
 
 class MemoryLog:
+    """`entries` are everybody's, in order. The epoch of a conversation is that of whoever took it over last."""
+
     def __init__(self) -> None:
-        self.events: list[LogEvent] = []
+        self.entries: list[LogEvent] = []
         self.flushed = 0
+        self._epochs: Counter[str] = Counter()
 
     def append(self, event: LogEvent) -> None:
-        self.events.append(event)
+        if event.epoch >= self._epochs[event.conversation_id]:
+            self.entries.append(event)
 
     async def flush(self) -> None:
-        self.flushed = len(self.events)
+        self.flushed = len(self.entries)
+
+    async def events(self, conversation_id: str) -> list[LogEvent]:
+        return [event for event in self.entries if event.conversation_id == conversation_id]
+
+    async def take_over(self, conversation_id: str, epoch: int) -> bool:
+        fits = self._epochs[conversation_id] == epoch - 1
+        self._epochs[conversation_id] += fits
+        return fits
 
     def kinds(self) -> Counter[str]:
-        return Counter(event.kind for event in self.events)
+        return Counter(event.kind for event in self.entries)
 
 
 class Wire:

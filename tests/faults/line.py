@@ -89,7 +89,7 @@ class Line:
 
     async def __aexit__(self, *_: object) -> None:
         self._microphone.cancel()
-        self._session.detach(1000)
+        self._session.detach(self, 1000)
         await asyncio.wait([self._running, self._microphone], timeout=5)
 
     @property
@@ -98,12 +98,12 @@ class Line:
 
     async def turn(self, phrase: str) -> Turn:
         """Say this, and listen until the agent has finished."""
-        known = len(self._log.events)
+        known = len(self._log.entries)
         await asyncio.sleep(BREATH_S)
         begun = self._clock()
         self._to_say, self._stopped = _voiced(phrase), float("inf")
         await until(lambda: not self.lives or self._answered(begun))
-        events = [e for e in self._log.events[known:] if e.conversation_id == self._session.id]
+        events = [e for e in self._log.entries[known:] if e.conversation_id == self._session.id]
         return Turn(*measured([each for each in self.heard if each.at > begun], self._stopped), events)
 
     def _answered(self, begun: float) -> bool:

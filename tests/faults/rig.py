@@ -21,11 +21,12 @@ from serve_app.conversation.agent import Agent, ConversationConfig, Persona, Rul
 from serve_app.conversation.breaker import PROBE_AFTER_S, State
 from serve_app.conversation.known_clauses import known_clauses
 from serve_app.errors import TranscriptionError
+from serve_app.parts import Parts
 from serve_app.ports import Question
 from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.prepared_speaker import PreparedSpeaker
 from serve_app.providers.webhook import HttpWebhooks
-from serve_app.session import Parts, Session
+from serve_app.session import Session
 from serve_app.settings import Settings
 from tests.fakes.elevenlabs_server import FakeElevenLabs
 from tests.fakes.groq_server import Behaviour, FakeGroq

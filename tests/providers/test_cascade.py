@@ -8,9 +8,10 @@ import pytest
 
 from serve_app.conversation.agent import Prompt
 from serve_app.conversation.breaker import OPENS_AT, PROBE_AFTER_S, Breaker, State
+from serve_app.conversation.notes import GO_ON_NOTE
 from serve_app.errors import LanguageModelError
 from serve_app.ports import Fallback, Message, ModelRequest, Reasoning, ToolCall
-from serve_app.providers.cascade import ANSWER_S, GO_ON, TURN_S, Candidate, Cascade, Piece
+from serve_app.providers.cascade import ANSWER_S, TURN_S, Candidate, Cascade, Piece
 from serve_app.providers.refusals import Hiccup, RequestRefused
 from tests import virtual_time
 
@@ -113,7 +114,7 @@ def test_the_next_goes_on_from_the_words_that_were_said() -> None:
     assert ask(first, second) == ["Your order", " is", told, " on", " its way.", CALL]
     [asked] = second.asked
     said = Message("assistant", "Your order is")
-    assert list(asked.messages) == [*REQUEST.messages, said, Message("system", GO_ON)]
+    assert list(asked.messages) == [*REQUEST.messages, said, Message("system", GO_ON_NOTE)]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
+import asyncpg
 import pytest
 
 from serve_app.errors import StoreError
-from serve_app.store.database import Database, RefusedError
+from serve_app.store.database import Database, RefusedError, _translated
 
 PATIENCE_SECONDS = 10.0
 
@@ -32,6 +33,36 @@ def test_all_who_wait_share_one_attempt_and_the_next_comer_begins_another() -> N
                 assert server.connections == attempt
 
     asyncio.run(scenario())
+
+
+def test_a_question_is_answered_in_time_or_not_at_all(database_url: str) -> None:
+    async def scenario() -> None:
+        async with aclosing(Database(database_url)) as database:
+            assert await database.ask(lambda connection: connection.fetchval("SELECT 42"), PATIENCE_SECONDS) == 42
+            with pytest.raises(StoreError, match="no answer"):
+                await database.ask(lambda connection: connection.execute("SELECT pg_sleep(60)"), 0.05)
+            with pytest.raises(RefusedError):
+                await database.ask(lambda connection: connection.execute("SELECT 1/0"), PATIENCE_SECONDS)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        asyncpg.TooManyConnectionsError,
+        asyncpg.DiskFullError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.IdleInTransactionSessionTimeoutError,
+        TimeoutError,
+    ],
+)
+def test_a_server_in_trouble_is_away_and_has_refused_nothing(trouble: type[Exception]) -> None:
+    error = _translated(trouble("secret"))
+    assert not isinstance(error, RefusedError)
+    assert "secret" not in error.message
 
 
 def test_whoever_gives_up_waiting_leaves_the_attempt_to_the_others() -> None:

@@ -1,8 +1,7 @@
 """The talk page in a real browser, against a scripted agent."""
 
 import asyncio
-import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 
 from serve_app.audio.pcm import AudioFormat, Samples, level_db
 from tests.fakes.agent_server import AgentServer, HangUp, Line
-from tests.web.browser import CHROMIUM, Page, chromium, new_page
+from tests.web.browser import CHROMIUM, Page, new_page
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is absent (apt-get install chromium)")
 
 WEB = Path(__file__).parents[2] / "serve_app" / "web"
-MICROPHONE_RATE = 48000
 METRICS = {
     "convai_turn_silence_before_initiation": 0.3,
     "convai_llm_service_ttfb": 0.06,
@@ -28,33 +26,6 @@ STORY = Line("conte uma história", "Era uma vez um rei que tinha três filhas."
 GOODBYE = Line("obrigado", "De nada. Até logo!", seconds=0.4)
 
 LAST_ITEM = "#transcript li:last-child"
-
-
-@pytest.fixture(scope="module")
-def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("chromium")
-    with chromium(write_microphone(folder / "microphone.wav"), folder / "profile") as address:
-        yield address
-
-
-def write_microphone(path: Path) -> Path:
-    """A caller who says something at 0.8 s and again, over a long answer, at 2.2 s; then over and over."""
-    pieces = [silence(0.8), voice(0.5), silence(0.9), voice(0.5), silence(2.0)]
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, MICROPHONE_RATE, 0, "NONE", ""))
-        file.writeframes((32767 * np.concatenate(pieces)).astype("<i2").tobytes())
-    return path
-
-
-def silence(seconds: float) -> NDArray[np.float64]:
-    return np.zeros(round(seconds * MICROPHONE_RATE))
-
-
-def voice(seconds: float) -> NDArray[np.float64]:
-    """Harmonics that swell four times a second, as syllables do: the browser's noise suppression lets them pass."""
-    time = np.arange(round(seconds * MICROPHONE_RATE)) / MICROPHONE_RATE
-    buzz = sum(np.sin(2 * np.pi * 130 * harmonic * time) / harmonic for harmonic in range(1, 20))
-    return np.asarray(0.25 * buzz * (0.55 - 0.45 * np.cos(2 * np.pi * 4 * time)))
 
 
 @asynccontextmanager

@@ -1,0 +1,198 @@
+"""A conversation as its record tells it, for a replica that has never heard of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from serve_app.conversation import protocol
+from serve_app.conversation.dialogue import Dialogue, Message
+from serve_app.conversation.identity import Identity
+from serve_app.conversation.log_event import LogEvent
+from serve_app.conversation.tools import ToolCall
+
+LOST = "The connection was lost before there was a result."
+NEVER_RECORDED = 25
+"""Ids between two records: pings and parts of texts have some, too."""
+_TURNS = ("clause", "answer", "audio", "agent_turn")
+
+
+class Unfinished(NamedTuple):
+    """An answer that the caller has not heard to its end.
+
+    text: as far as it is known; the caller has heard `heard` characters of it, in whole words. whole: nothing is
+    missing at its end. sections: (start, end, event_id) of those that the client was told. tools: what it has used
+    them for, as the model is told. ends: close code and reason with which the call was to end, transfers_to: the agent
+    who was to take it over then.
+    """
+
+    turn: int
+    text: str
+    heard: int
+    whole: bool
+    sections: list[tuple[int, int, int]]
+    tools: list[Message]
+    ends: tuple[int, str] | None
+    transfers_to: str
+
+
+class Past:
+    """`events`: all of them, in order, the first of which is `started`; `last_event_id`: the client has received the
+    messages up to that one."""
+
+    def __init__(self, events: Sequence[LogEvent], last_event_id: int) -> None:
+        self.events = events
+        self.last_event_id = last_event_id
+        self.started = events[0].data
+        away_s = sum(event.data["away_secs"] for event in self._of("resumed"))
+        self.seconds = max(0.0, events[-1].at_unix - events[0].at_unix - away_s)
+        """How long the conversation has lasted by its own clock, which stands still while nobody is connected."""
+
+    @property
+    def is_over(self) -> bool:
+        return any(event.kind == "ended" for event in self.events)
+
+    @property
+    def epoch(self) -> int:
+        return max(event.epoch for event in self.events)
+
+    @property
+    def initiation(self) -> protocol.ConversationInitiation:
+        return msgspec.convert(self.started["initiation"], protocol.ConversationInitiation)
+
+    @property
+    def newest_event_id(self) -> int:
+        """Of all messages that are known to have been sent."""
+        ids: list[int] = [event.data.get("event_id", 0) for event in self.events]
+        return max(self.last_event_id, *ids)
+
+    @property
+    def lost_events(self) -> int:
+        """The client has seen messages that the record knows nothing of: it ends before them."""
+        known = max(event.data.get("event_id", 0) for event in self.events)
+        lost = self.last_event_id - known
+        return lost if lost > NEVER_RECORDED else 0
+
+    @property
+    def turns(self) -> int:
+        return max((event.data["turn"] for event in self._of(*_TURNS)), default=0)
+
+    @property
+    def audio_ms(self) -> int:
+        """So much of the caller's audio has become turns, or was not meant for us."""
+        return max((event.data.get("audio_until_ms") or 0 for event in self.events), default=0)
+
+    def unfinished(self) -> Unfinished | None:
+        turn = self.turns
+        if turn == 0 or self._was_cut_off(turn) or self._is_answered(turn):
+            return None
+        answer = next((event.data for event in self._of("answer") if event.data["turn"] == turn), None)
+        text = answer["text"] if answer else self._text(turn)
+        heard = self._heard(turn, text)
+        if self._is_said(turn) and heard == len(text):
+            return None
+        ends = answer["ends"] if answer else None
+        return Unfinished(
+            turn,
+            text,
+            heard,
+            answer is not None,
+            [(e.data["start"], e.data["end"], e.data["event_id"]) for e in self._of_turn("agent_turn", turn)],
+            self._tools(turn),
+            (ends["code"], ends["message"]) if ends else None,
+            answer["transfers_to"] if answer else "",
+        )
+
+    def recall(self, identity: Identity, dialogue: Dialogue, *, but: Unfinished | None) -> None:
+        """All that was said, and who says it now; `but` the answer that is still to be given."""
+        for event in self.events:
+            match event.kind, event.data:
+                case "user_turn", data:
+                    identity.heard(data["language"])
+                    dialogue.user_said(data["text"])
+                case "said", data if but is None or data["turn"] != but.turn:
+                    dialogue.agent_said(msgspec.convert(data["messages"], list[Message]))
+                case "context", data:
+                    dialogue.note(data["text"], data["context_id"])
+                case "language", data:
+                    identity.change_language(data["language"])
+                case "transfer", data:
+                    identity.become(data["agent_id"])
+        dialogue.prompt = identity.prompt
+
+    def lost_messages(self) -> Iterator[protocol.ServerMessage]:
+        """Those besides audio that the client has not received."""
+        for event in self.events:
+            event_id = event.data.get("event_id", 0)
+            if event_id <= self.last_event_id:
+                continue
+            match event.kind:
+                case "user_turn":
+                    yield protocol.UserTranscript(event.data["text"], event_id)
+                case "agent_turn":
+                    yield protocol.AgentResponse(event.data["text"], event_id)
+                case "interruption":
+                    yield protocol.Interruption(event_id)
+                case "correction":
+                    yield protocol.AgentResponseCorrection(event.data["original"], event.data["corrected"], event_id)
+
+    # ---- of one answer
+
+    def _heard(self, turn: int, text: str) -> int:
+        """Characters, up to the word in which what the client has received breaks off: that one is said again."""
+        received = [e.data["end"] for e in self._of_turn("audio", turn) if e.data["event_id"] <= self.last_event_id]
+        end = min(max(received, default=0), len(text))
+        if self._is_said(turn) and not any(
+            e.data["event_id"] > self.last_event_id for e in self._of_turn("audio", turn)
+        ):
+            return len(text)
+        while 0 < end < len(text) and not text[end].isspace() and not text[end - 1].isspace():
+            end -= 1
+        return end
+
+    def _text(self, turn: int) -> str:
+        """Put together from its clauses, and from what the client was told of it."""
+        pieces = [(e.data["start"], e.data["text"]) for e in self.events if _is_text(e) and e.data["turn"] == turn]
+        text = ""
+        for start, piece in sorted(pieces):
+            text = text[:start].ljust(start) + piece + text[start + len(piece) :]
+        return text
+
+    def _tools(self, turn: int) -> list[Message]:
+        calls = [event.data for event in self._of_turn("tool_call", turn)]
+        if not calls:
+            return []
+        results = {event.data["tool_call_id"]: event.data["result"] for event in self._of("tool_result")}
+        asked = tuple(ToolCall(c["tool_call_id"], c["tool_name"], c["params_as_json"]) for c in calls)
+        told = (Message("tool", results.get(call.id, LOST), tool_call_id=call.id) for call in asked)
+        return [Message("assistant", "", asked), *told]
+
+    def _was_cut_off(self, turn: int) -> bool:
+        return bool(self._of_turn("interruption", turn)) or (
+            self._is_said(turn) and any(e.data["event_id"] in self._responses(turn) for e in self._of("correction"))
+        )
+
+    def _is_answered(self, turn: int) -> bool:
+        """The caller has spoken since it was over."""
+        kinds = [e.kind for e in self.events if e.kind == "user_turn" or _is_of(e, turn)]
+        return self._is_said(turn) and kinds[-1:] == ["user_turn"]
+
+    def _is_said(self, turn: int) -> bool:
+        return bool(self._of_turn("said", turn))
+
+    def _responses(self, turn: int) -> set[int]:
+        return {event.data["event_id"] for event in self._of_turn("agent_turn", turn)}
+
+    def _of(self, *kinds: str) -> list[LogEvent]:
+        return [event for event in self.events if event.kind in kinds]
+
+    def _of_turn(self, kind: str, turn: int) -> list[LogEvent]:
+        return [event for event in self._of(kind) if event.data["turn"] == turn]
+
+
+def _is_of(event: LogEvent, turn: int) -> bool:
+    return event.data.get("turn") == turn
+
+
+def _is_text(event: LogEvent) -> bool:
+    return event.kind in ("clause", "agent_turn")

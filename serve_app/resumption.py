@@ -1,0 +1,61 @@
+"""How a client comes back to its conversation: what it sends, and what this replica can find out about it."""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from serve_app.conversation.past import Past
+from serve_app.errors import ClientError, StoreError, Unavailable
+from serve_app.ports import ConversationLog
+from serve_app.tickets import Ticket, ticket_of
+
+TRY_AGAIN = "the conversation cannot be moved here at the moment: try again"
+
+
+class Return(NamedTuple):
+    """What the client's URL says: the messages up to `last_event_id` have reached it."""
+
+    conversation_id: str
+    token: str
+    last_event_id: int
+
+    @staticmethod
+    def of(query: Mapping[str, str]) -> "Return":
+        """Raises ClientError."""
+        conversation_id, last_event_id = query.get("conversation_id", ""), query.get("last_event_id", "0")
+        if not conversation_id:
+            raise ClientError("which conversation? Add conversation_id to the URL, next to resume_token")
+        if not last_event_id.isdecimal() or len(last_event_id) > 15:
+            raise ClientError("last_event_id is no event_id: send the highest one received, 0 if there was none")
+        return Return(conversation_id, query["resume_token"], int(last_event_id))
+
+
+class Moved(NamedTuple):
+    """A conversation that is this replica's from now on."""
+
+    past: Past
+    ticket: Ticket
+    epoch: int
+
+
+async def take_over(back: Return, log: ConversationLog) -> Moved:
+    """Raises ClientError for whoever may not come in, Unavailable where trying again may help."""
+    try:
+        past = await _past(back, log)
+        ticket = ticket_of(back.token, past.started["resume"], time.time())
+        epoch = past.epoch + 1
+        if not await log.take_over(back.conversation_id, epoch):
+            raise Unavailable(TRY_AGAIN)
+        return Moved(await _past(back, log), ticket, epoch)  # what its owner has written until then
+    except StoreError as e:
+        raise Unavailable(TRY_AGAIN) from e
+
+
+async def _past(back: Return, log: ConversationLog) -> Past:
+    events = await log.events(back.conversation_id)
+    if not events or events[0].kind != "started":
+        raise ClientError("no such conversation can be resumed")
+    past = Past(events, back.last_event_id)
+    if past.is_over:
+        raise ClientError("the conversation is over")
+    return past

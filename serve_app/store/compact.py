@@ -1,0 +1,42 @@
+"""A call in figures: how long its silences were, how surely it was understood, what went wrong."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from serve_app.store.transcript import Row
+
+
+def compact(conversation: Row, turns: Sequence[Row], notes: Sequence[Row]) -> dict[str, Any]:
+    """`turns` and `notes` (events) in order of `sequence`; the latencies are those of `turn_metrics`, in milliseconds.
+
+    duration          seconds; so far, of a call that goes on
+    message_count     turns with text, of both sides
+    ttfb_ms           of each answer: the voice was asked -> its first audio
+    turn_transitions  of each answer: the caller stopped -> the first audio of it left, in ms
+    asr_confidence    of each spoken turn of the caller's, 0..1
+    none_responses    turns that ended without a word
+    interruptions     answers that the caller's voice stopped
+    """
+    kinds = [note["kind"] for note in notes]
+    spoken = [turn for turn in turns if turn["role"] == "user" and turn["source_medium"] == "audio"]
+    return {
+        "conversation_id": conversation["id"],
+        "duration": round(conversation["duration"], 3),
+        "message_count": conversation["user_messages"] + conversation["agent_messages"],
+        "metrics": {
+            "ttfb_ms": list(_milliseconds("convai_tts_service_ttfb", turns)),
+            "asr_confidence": [turn["confidence"] for turn in spoken if turn["confidence"] is not None],
+            "none_responses": kinds.count("none_response"),
+            "interruptions": kinds.count("interruption"),
+            "turn_transitions": list(_milliseconds("convai_ttf_audio_since_silence", turns)),
+        },
+    }
+
+
+def _milliseconds(latency: str, turns: Sequence[Row]) -> Iterator[float]:
+    for turn in turns:
+        seconds = msgspec.json.decode(turn["metrics"]).get(latency)
+        if seconds is not None:
+            yield round(seconds * 1000, 1)
