@@ -115,12 +115,13 @@ class Adoption:
             if known[0].data.get("resume") and not file.may_be_resumed:  # that was not in the file
                 file.may_be_resumed = True
                 return False
-            if await self._log.take_over(conversation_id, known[-1].epoch + 1):
+            epoch = file.claim.epoch
+            if known[-1].epoch == epoch and await self._log.take_over(conversation_id, epoch + 1):
                 self._log.append(_ended(await self._log.events(conversation_id)))
                 return True
         except StoreError:
             return False
-        file.refused_at = time.monotonic()
+        file.refused_at = time.monotonic()  # somebody else goes on with it, perhaps on another node
         return False
 
 

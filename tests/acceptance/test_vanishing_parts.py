@@ -3,6 +3,7 @@
 By its name nearly the last of the files here: whoever comes next has to do with what was started again.
 """
 
+import asyncio
 import os
 import re
 import signal
@@ -15,6 +16,11 @@ import numpy as np
 import pytest
 from elevenlabs.conversational_ai.conversation import ConversationInitiationData
 
+from deployments.whisper_engine import Utterance, WhisperEngine
+from deployments.whisper_weights import find_weights
+from serve_app.client import Conversation, Resumed
+from serve_app.conversation.protocol import AgentResponseComplete, Audio
+from serve_app.errors import TranscriptionError
 from tests.acceptance.caller import AUDIBLE, RATE, Caller
 from tests.acceptance.server import Server
 from tests.acceptance.tap import Tap
@@ -27,6 +33,12 @@ RECOGNISER = "ServeReplica:hello:LocalWhisper"
 ASKS_FOR_MUCH, SMALL_TALK, GREETING = "help", "hello how are you today", "good morning"
 ANSWERS = {SMALL_TALK: "Thank you! I am fine.", GREETING: "Good morning!"}
 APOLOGY = "Sorry, I had a problem answering. Could you say that again, please?"
+
+GATEWAY = "ServeReplica:hello:Gateway"
+SENTENCE = "I want to talk to an agent."
+"""Words that the bundled recogniser knows."""
+HALF_OF_IT = 22
+"""Messages of sound."""
 
 SILENCE_S = 3.0
 """The rule is 2 s, on a machine that has nothing else to do."""
@@ -70,6 +82,37 @@ def test_a_turn_that_finds_a_part_gone_is_answered_or_apologised_for(server: Ser
     assert longest_silence(caller, asked) < SILENCE_S
     until_understood(caller, GREETING)
     check_record(caller)
+
+
+def test_a_sentence_goes_on_in_a_process_that_has_never_heard_of_it(server: Server) -> None:
+    """The gateway is killed while it speaks: what was heard before and after, joined, are the words."""
+
+    pid, audio, resumed = pid_of(server, GATEWAY), [], 0
+
+    async def scenario() -> None:
+        nonlocal resumed
+        events = ["audio", "agent_response", "agent_response_complete"]
+        config = {"agent": {"first_message": SENTENCE}, "conversation": {"client_events": events}}
+        initiation = {"conversation_config_override": config}
+        async with Conversation.connect(server.url, "english", initiation=initiation) as conversation:
+            async for event in conversation:
+                if isinstance(event, Audio):
+                    audio.append(event)
+                    if len(audio) == HALF_OF_IT:
+                        os.kill(pid, signal.SIGKILL)
+                resumed += isinstance(event, Resumed)
+                if isinstance(event, AgentResponseComplete):
+                    return
+
+    asyncio.run(asyncio.wait_for(scenario(), BACK_WITHIN_S))
+    ids = [event.event_id for event in audio]
+    assert ids == sorted(set(ids))
+    assert resumed == 1
+    [transcript] = WhisperEngine(find_weights(None)).transcribe(
+        [Utterance(b"".join(event.audio_base_64 for event in audio), "en")]
+    )
+    assert not isinstance(transcript, TranscriptionError)
+    assert words(transcript.text) == words(SENTENCE)
 
 
 # ---- what the caller does

@@ -48,12 +48,13 @@ class Break:
 
 @dataclass
 class Turn:
-    """Of the caller's. `again`: how often they had to say it once more. `heard`, `answer`: its transcript, and the
-    agent's answer. `given_up`: either never came, however often it was said; spoken words must not be said again."""
+    """Of the caller's; spoken, it was `said` `until` then. `again`: how often they had to say it once more. `heard`,
+    `answer`: its transcript, and the agent's answer. `given_up`: either never came, however often it was said."""
 
     text: str
     spoken: bool
     said: float
+    until: float = 0.0
     heard: Told | None = None
     answer: Told | None = None
     again: int = 0
@@ -87,11 +88,14 @@ class Call:
 
 def talking_again(call: Call, since: float | None = None) -> list[float]:
     """Of each socket that broke, the seconds until the agent's next words after the conversation went on; infinite:
-    there were none. They count from when it broke, of the first one from `since`, if that is given."""
+    there were none. They count from when it broke, of the first one from `since`, if that is given; of a caller who was
+    speaking just then, from their last word."""
     waits = []
     for number, each in enumerate(call.breaks):
-        begun = each.at if since is None or number else since
-        words = (told.at for told in call.told if each.back is not None and told.at >= each.back and told.type in AGENT)
+        moment = each.at if since is None or number else since
+        begun = max([moment, *(turn.until for turn in call.turns if turn.said <= moment <= turn.until)])
+        after = math.inf if each.back is None else max(begun, each.back)
+        words = (told.at for told in call.told if told.at >= after and told.type in AGENT)
         waits.append(min(words, default=math.inf) - begun)
     return waits
 

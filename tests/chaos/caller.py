@@ -32,7 +32,7 @@ PATIENCE_S = 10.0
 """Without an answer, before they say it again."""
 RETYPED_S = 1.0
 """On a new line, before they type again what was not taken from them."""
-ATTEMPTS = 3
+ATTEMPTS = 6
 LOOK_EVERY_S = 0.05
 APOLOGY = "Desculpe"
 
@@ -100,6 +100,7 @@ class Caller:
         if self._way is Way.SPEAKING:
             self._to_say = render(turn.text, "pt")
             await until(lambda: not len(self._to_say), PATIENCE_S)
+            turn.until = turn.until or self._clock()
         else:
             await conversation.send_text(turn.text)
         self._said = self._clock()

@@ -25,15 +25,15 @@ end, each numbered; speech is in real time, in phrases that the bundled recognis
 and owed nothing goes on at once. In the end all hang up, each after the answer to the last turn.
 
 *Broken*: sockets. *Talk again*: for each of them, the seconds from the fault to the agent's next sound or text after \
-the conversation went on, median and 95th percentile; in code updates and scaling, where lines are closed one by one, \
-from the close. *Said again*: turns that callers had to repeat, since they were typed into a dead socket, or \
-apologised for. *Turns lost*: said, and never heard or answered; heard, and not in the record, or in it twice. *Rows \
-lost*: what clients were told (every transcript, answer, correction, interruption and audio message, by id and text) \
-and PostgreSQL does not hold when everything has settled; holes in a conversation's numbered events; conversations \
-without an end. *Noticed*: callers to whom any of this happened. *Refused*: seconds until newcomers were answered \
-again: one comes every {EVERY_S:.0f} s, and counts as refused without an answer within {ANSWERED_WITHIN_S:.0f} s. \
-*Whole*: seconds until every process was there again and `/readyz` said so. *Busy*: the machine's processors \
-meanwhile, the callers' own share included.
+the conversation went on, median and 95th percentile; from their last word for callers who were speaking just then; \
+from the close in code updates and scaling, where lines are closed one by one. *Said again*: turns that callers had \
+to repeat, since they were typed into a dead socket, or apologised for. *Turns lost*: said, and never heard or \
+answered; heard, and not in the record, or in it twice. *Rows lost*: what clients were told (every transcript, \
+answer, correction, interruption and audio message, by id and text) and PostgreSQL does not hold when everything has \
+settled; holes in a conversation's numbered events; conversations without an end. *Noticed*: callers to whom any of \
+this happened. *Refused*: seconds until newcomers were answered again: one comes every {EVERY_S:.0f} s, and counts as \
+refused without an answer within {ANSWERED_WITHIN_S:.0f} s. *Whole*: seconds until every process was there again and \
+`/readyz` said so. *Busy*: the machine's processors meanwhile, the callers' own share included.
 
 A gateway that is replaced has {DRAIN_S} s for its calls here; in a region it has as long as calls last.
 """
@@ -61,6 +61,8 @@ def terminal(fault: Fault, outcome: Outcome | str) -> str:
         ends = Counter(call.over for call in outcome.calls if call.over)
         lines += [f"  broken: {why} ({count})" for why, count in whys.items()]
         lines += [f"  not taken up again: {why} ({count})" for why, count in ends.items()]
+        waits = " ".join(map(_seconds, sorted(outcome.silences)))
+        lines += [f"  waits: {waits}"] if waits else []
         again = [turn for call in outcome.calls for turn in call.turns if turn.again]
         lines += [f"  said again: {turn.text} ({turn.apologies} apologies)" for turn in again]
         lines += [f"  lost: {', '.join(lost[:12])}" for lost in (outcome.lost_turns, outcome.lost_rows) if lost]

@@ -93,6 +93,13 @@ def test_silence_lasts_from_the_fault_to_the_first_words_after_the_way_back() ->
     assert dropped.noticed
 
 
+def test_who_was_speaking_waits_from_their_last_word() -> None:
+    dropped = call()
+    dropped.turns[0].said, dropped.turns[0].until = 0.5, 1.08
+    dropped.breaks.append(Break(1.0, "1006", back=1.05))
+    assert talking_again(dropped, 1.0) == [pytest.approx(0.02)]
+
+
 def test_a_second_break_counts_from_itself() -> None:
     dropped = call()
     dropped.breaks += [Break(1.0, "1006", back=1.05), Break(1.15, "1006", back=1.18)]

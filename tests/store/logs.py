@@ -49,11 +49,12 @@ async def until(seen: Callable[[], Awaitable[bool] | bool], *, seconds: float = 
 
 
 async def die(log: JournaledLog) -> None:
-    """What a SIGKILL leaves of a log: its files, and a lock that is free."""
+    """What a SIGKILL leaves of a log: its files, and locks that are free."""
     for task in log._tasks:
         task.cancel()
     await asyncio.gather(*log._tasks, return_exceptions=True)
     assert log._folder is not None
-    os.close(log._folder.lock)
+    for folder in [log._folder, *(orphan.folder for orphan in log._adoption._orphans.values())]:
+        os.close(folder.lock)
     for file in log._files.values():
         file.close()

@@ -168,6 +168,28 @@ def test_on_another_node_there_is_what_postgres_has(database_url: str, tmp_path:
     asyncio.run(scenario())
 
 
+def test_a_call_that_goes_on_on_another_node_is_let_alone(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve_app.store.adoption, "RESUME_SECONDS", 0.0)
+    monkeypatch.setattr(serve_app.store.journal_file, "KEEP_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        async with dying_log(database_url, tmp_path / "a") as log:
+            log.append(resumable("c"))
+            await log.flush()
+        async with running_log(database_url, tmp_path / "b") as there:
+            assert await there.take_over("c", 1)
+            async with running_log(database_url, tmp_path / "a"):
+                await until(lambda: are_gone(tmp_path / "a"))
+            there.append(event_of("c", 2, 1, "feedback", score="like"))
+            await there.flush()
+            assert there.refused == 0
+            assert [each.kind for each in await there.events("c")] == ["started", "taken_over", "feedback"]
+
+    asyncio.run(scenario())
+
+
 def test_nobody_takes_over_from_another_node_without_postgres(
     absent_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
