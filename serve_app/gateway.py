@@ -33,7 +33,7 @@ from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
 from serve_app.errors import ClientError, HelloError, InvalidMessage, Restarting, taken_over
 from serve_app.parts import Parts
-from serve_app.resumption import Return, take_over
+from serve_app.resumption import Return, look_up, take_over
 from serve_app.session import Session
 from serve_app.tickets import Ticket, ticket_of
 from serve_app.user_config import UserConfig
@@ -171,22 +171,22 @@ class Gateway:
                 ticket_of(back.token, session.ticket.record, time.time())
                 session.reattach(socket, back.last_event_id)
                 return session
-        moved = await take_over(back, self._made.parts.log)
-        agent_id = moved.past.started["agent_id"]
-        if agent_id not in self._made.agents:
+        known = await look_up(back, self._made.parts.log)
+        if known.agent_id not in self._made.agents:
             raise ClientError("the conversation's agent is no more")
-        with self._place(moved.past.started.get("tenant", ""), agent_id, resuming=True) as place:
+        with self._place(known.tenant, known.agent_id, resuming=True) as place:
+            past = await take_over(known, back, self._made.parts.log)
             session = Session(
                 back.conversation_id,
-                agent_id,
+                known.agent_id,
                 self._made.agents,
                 self._made.parts,
                 ping_every_s=self._limits.ping_every_s,
                 speculation=self._limits.speculation,
                 ration=self._ration,
-                ticket=moved.ticket,
-                past=moved.past,
-                epoch=moved.epoch,
+                ticket=known.ticket,
+                past=past,
+                epoch=known.past.epoch + 1,
             )
             return self._run(session, socket, place)
 

@@ -30,32 +30,52 @@ class Return(NamedTuple):
         return Return(conversation_id, query["resume_token"], int(last_event_id))
 
 
-class Moved(NamedTuple):
-    """A conversation that is this replica's from now on."""
+class Known(NamedTuple):
+    """A conversation that may go on here."""
 
     past: Past
     ticket: Ticket
-    epoch: int
+
+    @property
+    def tenant(self) -> str:
+        return str(self.past.started["tenant"])
+
+    @property
+    def agent_id(self) -> str:
+        return str(self.past.started["agent_id"])
 
 
-async def take_over(back: Return, log: ConversationLog) -> Moved:
+async def look_up(back: Return, log: ConversationLog) -> Known:
     """Raises ClientError for whoever may not come in, Unavailable where trying again may help."""
+    past = await _past(back, log)
+    ticket = ticket_of(back.token, past.started.get("resume"), time.time())
+    _check_goes_on(past)
+    return Known(past, ticket)
+
+
+async def take_over(known: Known, back: Return, log: ConversationLog) -> Past:
+    """It is this replica's from now on; its past, with what its owner has written until then. Raises the same."""
     try:
-        past = await _past(back, log)
-        ticket = ticket_of(back.token, past.started["resume"], time.time())
-        epoch = past.epoch + 1
-        if not await log.take_over(back.conversation_id, epoch):
-            raise Unavailable(TRY_AGAIN)
-        return Moved(await _past(back, log), ticket, epoch)  # what its owner has written until then
+        taken = await log.take_over(back.conversation_id, known.past.epoch + 1)
     except StoreError as e:
         raise Unavailable(TRY_AGAIN) from e
+    if not taken:
+        raise Unavailable(TRY_AGAIN)
+    past = await _past(back, log)
+    _check_goes_on(past)
+    return past
 
 
 async def _past(back: Return, log: ConversationLog) -> Past:
-    events = await log.events(back.conversation_id)
+    try:
+        events = await log.events(back.conversation_id)
+    except StoreError as e:
+        raise Unavailable(TRY_AGAIN) from e
     if not events or events[0].kind != "started":
         raise ClientError("no such conversation can be resumed")
-    past = Past(events, back.last_event_id)
+    return Past(events, back.last_event_id)
+
+
+def _check_goes_on(past: Past) -> None:
     if past.is_over:
         raise ClientError("the conversation is over")
-    return past

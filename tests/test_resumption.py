@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
+from serve_app.conversation.past import Past
 from serve_app.errors import ClientError, StoreError, Unavailable
 from serve_app.ports import LogEvent
-from serve_app.resumption import Moved, Return, take_over
+from serve_app.resumption import Return, look_up, take_over
 from serve_app.tickets import Ticket
 from tests.fakes.ports import MemoryLog
 
@@ -15,20 +16,29 @@ BACK = Return("conv_1", "secret", 7)
 
 def log(*kinds: str, ticket: Ticket | None = TICKET) -> MemoryLog:
     log = MemoryLog()
-    record = ticket.record if ticket else None
+    started = {"resume": ticket.record if ticket else None, "agent_id": "default", "tenant": "agent:default"}
     for sequence, kind in enumerate(["started", *kinds]):
-        log.append(LogEvent("conv_1", sequence, 0.0, kind, {"resume": record}))
+        log.append(LogEvent("conv_1", sequence, 0.0, kind, started if kind == "started" else {}))
     return log
 
 
-def moved(log: Any, back: Return = BACK) -> Moved:
-    return asyncio.run(take_over(back, log))
+async def move(log: Any, back: Return = BACK) -> Past:
+    return await take_over(await look_up(back, log), back, log)
 
 
-def test_a_conversation_moves_with_its_ticket() -> None:
-    moved_here = moved(log("user_turn"))
-    assert (moved_here.ticket, moved_here.epoch, moved_here.past.last_event_id) == (TICKET, 1, 7)
-    assert [event.kind for event in moved_here.past.events] == ["started", "user_turn"]
+def moved(log: Any, back: Return = BACK) -> Past:
+    return asyncio.run(move(log, back))
+
+
+def test_a_conversation_is_known_with_its_ticket_its_tenant_and_its_agent() -> None:
+    known = asyncio.run(look_up(BACK, log("user_turn")))
+    assert (known.ticket, known.tenant, known.agent_id) == (TICKET, "agent:default", "default")
+
+
+def test_a_conversation_moves() -> None:
+    past = moved(log("user_turn"))
+    assert past.last_event_id == 7
+    assert [event.kind for event in past.events] == ["started", "user_turn"]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +62,10 @@ def test_of_two_who_come_at_once_one_is_told_to_try_again() -> None:
     both = log()
 
     async def scenario() -> list[Any]:
-        return await asyncio.gather(take_over(BACK, both), take_over(BACK, both), return_exceptions=True)
+        return await asyncio.gather(move(both), move(both), return_exceptions=True)
 
     first, second = asyncio.run(scenario())
-    assert isinstance(first, Moved)
+    assert isinstance(first, Past)
     assert isinstance(second, Unavailable)
 
 
@@ -73,7 +83,7 @@ class TakenMeanwhile(MemoryLog):
 
 
 def test_what_its_owner_has_written_until_then_is_known() -> None:
-    assert [event.kind for event in moved(TakenMeanwhile("context")).past.events] == ["started", "context"]
+    assert [event.kind for event in moved(TakenMeanwhile("context")).events] == ["started", "context"]
     with pytest.raises(ClientError, match="is over"):
         moved(TakenMeanwhile("ended"))
 

@@ -26,7 +26,7 @@ def test_live_and_ready_with_what_it_bears(server: Server) -> None:
     assert ready["status"] == "ready"
     assert ready["store"].startswith("PostgreSQL")
     assert ready["conversations_on_node"] >= 1
-    assert ready["breakers"] == {}, "without keys there is no provider that could fail"
+    assert set(ready["breakers"].values()) <= {"closed", "half_open", "open"}, "of the agents' own models"
 
 
 def test_a_replica_tells_load_balancers_whether_it_is_to_go(server: Server) -> None:

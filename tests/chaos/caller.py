@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from itertools import count, cycle, islice
 from typing import Any
 
@@ -92,13 +93,14 @@ class Caller:
                 turn.given_up = True
                 return
             turn.again += 1
-        await until(lambda: self._plays_until < self._clock() and self._is_connected, PATIENCE_S)
-        await asyncio.sleep(READING_S if self._way is Way.WRITING else BREATH_S)
+        if self.call.over is None:
+            await until(lambda: self._plays_until < self._clock() and self._is_connected, PATIENCE_S)
+            await asyncio.sleep(READING_S if self._way is Way.WRITING else BREATH_S)
 
     async def _is_answered(self, turn: Turn, conversation: Conversation) -> bool:
         """Say it, and wait. A call that is over is told of elsewhere."""
         if self._way is Way.SPEAKING:
-            self._to_say = render(turn.text, "pt")
+            self._to_say = _spoken(turn.text)
             await until(lambda: not len(self._to_say), PATIENCE_S)
             turn.until = turn.until or self._clock()
         else:
@@ -194,6 +196,11 @@ async def until(happened: Callable[[], bool], patience_s: float = math.inf) -> b
             break
         await asyncio.sleep(LOOK_EVERY_S)
     return done
+
+
+@cache
+def _spoken(text: str) -> Samples:
+    return render(text, "pt")
 
 
 def _text(message: ServerMessage) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tests.chaos.accounting import Row, lost_rows
 from tests.chaos.crowd import Crowd
-from tests.chaos.document import Result, document, terminal
+from tests.chaos.document import Result, document, terminal, unmet
 from tests.chaos.faults import FAULTS, Fault, NotToBeHadError
 from tests.chaos.newcomer import Newcomers
 from tests.chaos.outcome import Outcome
+from tests.chaos.processors import Processors
 from tests.chaos.server import Site, running_site
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "chaos.md"
@@ -26,12 +27,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Make docs/chaos.md anew.")
     parser.add_argument("only", nargs="*", help="faults with one of these words in their title; nothing is written")
     only = parser.parse_args().only
-    others = others_busy()
+    before = Processors()
+    time.sleep(LOOKS_S)
+    others = before.busy
     with running_site() as site:
         results = asyncio.run(play([fault for fault in FAULTS if _is_wanted(fault, only)], site))
     if not only:
         DOCUMENT.write_text(document(results, others), encoding="utf-8")
-    return 0
+    return 1 if any(unmet(*each) for each in results) else 0
 
 
 def _is_wanted(fault: Fault, only: Sequence[str]) -> bool:
@@ -60,11 +63,11 @@ async def suffer(fault: Fault, site: Site) -> Outcome:
     clock = asyncio.get_running_loop().time
     async with Crowd(site.server.url) as crowd:
         coming = asyncio.create_task(newcomers.come())
-        idle, begun = _processors(), clock()
+        processors, begun = Processors(), clock()
         broke = await fault.happens(site)
         whole_s = clock() - begun if await _whole(site, counts) else None
         await asyncio.sleep(WATCHED_S)
-        busy = _busy(idle, _processors())
+        busy = processors.busy
         coming.cancel()
         await crowd.leave()
     refused_s = newcomers.failed - begun if newcomers.failed else 0.0
@@ -93,20 +96,3 @@ async def _stored(site: Site, crowd: Crowd) -> dict[str, list[Row]]:
         if complete or asyncio.get_running_loop().time() > deadline:
             return stored
         await asyncio.sleep(1)
-
-
-def others_busy() -> float:
-    """The share of the processors that is not ours, before anything of ours runs."""
-    before = _processors()
-    time.sleep(LOOKS_S)
-    return _busy(before, _processors())
-
-
-def _processors() -> tuple[int, int]:
-    """Ticks spent idle, and all, since the machine's start: proc(5), stat."""
-    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return ticks[3] + ticks[4], sum(ticks)
-
-
-def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
-    return 1 - (after[0] - before[0]) / (after[1] - before[1])

@@ -8,7 +8,7 @@ from tests.chaos.accounting import percentile
 from tests.chaos.crowd import WAYS
 from tests.chaos.faults import Fault
 from tests.chaos.newcomer import ANSWERED_WITHIN_S, EVERY_S
-from tests.chaos.outcome import Outcome
+from tests.chaos.outcome import Bar, Outcome
 from tests.chaos.server import DRAIN_S
 
 Result = tuple[Fault, Outcome | str]
@@ -35,7 +35,8 @@ this happened. *Refused*: seconds until newcomers were answered again: one comes
 refused without an answer within {ANSWERED_WITHIN_S:.0f} s. *Whole*: seconds until every process was there again and \
 `/readyz` said so. *Busy*: the machine's processors meanwhile, the callers' own share included.
 
-A gateway that is replaced has {DRAIN_S} s for its calls here; in a region it has as long as calls last.
+A gateway that is replaced has {DRAIN_S} s for its calls here; in a region it has as long as calls last. A node that \
+is lost takes its journal along: what PostgreSQL had not yet got of it, the last tenth of a second, is lost.
 """
 
 HEAD = (
@@ -88,9 +89,13 @@ def cells(fault: Fault, outcome: Outcome | str) -> Sequence[str]:
 
 
 def _bars(fault: Fault, outcome: Outcome | str) -> list[str]:
-    if isinstance(outcome, str):
-        return []
-    return [f"{bar.name}: {'met' if bar.met(outcome) else '**not met**'}" for bar in fault.bars]
+    failed = unmet(fault, outcome)
+    bars = [] if isinstance(outcome, str) else fault.bars
+    return [f"{bar.name}: {'**not met**' if bar in failed else 'met'}" for bar in bars]
+
+
+def unmet(fault: Fault, outcome: Outcome | str) -> list[Bar]:
+    return [] if isinstance(outcome, str) else [bar for bar in fault.bars if not bar.met(outcome)]
 
 
 def _seconds(value: float) -> str:

@@ -101,7 +101,7 @@ def _fill(file: int) -> None:
 async def node_joins(site: Site) -> None:
     """With a gateway on it, and one on the first: both are new, since Serve replaces them when told to spread them."""
     node, old = site.add_node(), {*site.parts["Gateway"]}
-    site.gateway()["max_replicas_per_node"] = 1
+    site.deployments["Gateway"]["max_replicas_per_node"] = 1
     await scaled(2, site)
     await _deployed(lambda: not old & {*site.parts["Gateway"]} and len(site.parts["Gateway"]) == 2 and site.ready())
     assert {*site.parts["Gateway"]} & {*node.pids}, "no gateway went to the node"
@@ -117,16 +117,15 @@ async def node_killed(site: Site) -> float:
 
 
 async def config_updated(site: Site) -> None:
-    deployments = {each["name"]: each for each in site.config["applications"][0]["deployments"]}
-    deployments["Gateway"]["user_config"].update(hedge_percentile=0.9, early_recognitions_a_minute=200)
-    deployments["TtsProxy"]["user_config"].update(generations=8)
-    for deployment in deployments.values():
+    site.deployments["Gateway"]["user_config"].update(hedge_percentile=0.9, early_recognitions_a_minute=200)
+    site.deployments["TtsProxy"]["user_config"].update(generations=8)
+    for deployment in site.deployments.values():
         deployment["autoscaling_config"]["target_ongoing_requests"] += 1
     await site.deploy()
 
 
 async def scaled(gateways: int, site: Site) -> None:
-    site.gateway()["autoscaling_config"].update(min_replicas=gateways, max_replicas=gateways)
+    site.deployments["Gateway"]["autoscaling_config"].update(min_replicas=gateways, max_replicas=gateways)
     await site.deploy()
     await _deployed(lambda: len(site.parts["Gateway"]) == gateways)
 

@@ -1,74 +1,31 @@
 """The application under fault: started as `make run` starts it, with a database and a journal that faults can reach."""
 
 import asyncio
-import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import asyncpg
 import yaml
 
-from serve_app.store import embedded
 from tests.acceptance.server import REPOSITORY, Server, running_server
-from tests.chaos.accounting import Row
 from tests.chaos.node import Node
-from tests.chaos.parts import Pids, descendants, parts, send
+from tests.chaos.parts import Pids, parts
+from tests.chaos.postgres import Postgres
 
 CONFIG = REPOSITORY / "configs" / "local.yaml"
 JOURNAL_BYTES = 32 * 1024 * 1024
-DRAIN_S = 20
-"""What a gateway that is replaced has for its calls here, so that it takes seconds and not minutes."""
-SHUTDOWN_S = 10
-
-
-class Postgres:
-    """The database's server, which can be killed, and comes back with its data."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._server = embedded.start(folder)
-        self.url = self._server.url
-
-    def kill(self) -> None:
-        """SIGKILL to all of it, as when its machine loses power."""
-        pid = int((self._folder / "pgdata" / "postmaster.pid").read_text().split()[0])
-        send(signal.SIGKILL, descendants(pid))
-
-    def start(self) -> None:
-        self._server.stop()  # gives the folder back
-        self._server = embedded.start(self._folder)
-        assert self._server.url == self.url
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    async def rows(self, conversation_ids: Sequence[str]) -> dict[str, list[Row]]:
-        """What is stored of each conversation, in order."""
-        connection = await asyncpg.connect(self.url)
-        try:
-            found = await connection.fetch(
-                "SELECT conversation_id, sequence, kind, data FROM events WHERE conversation_id = ANY($1)"
-                " ORDER BY conversation_id, sequence",
-                list(conversation_ids),
-            )
-        finally:
-            await connection.close()
-        rows: dict[str, list[Row]] = {each: [] for each in conversation_ids}
-        for row in found:
-            rows[row["conversation_id"]].append(Row(row["sequence"], row["kind"], json.loads(row["data"])))
-        return rows
+DRAIN_S, SHUTDOWN_S = 20, 10
+"""What a gateway that is replaced has for its calls here, seconds and not minutes, and then to end."""
 
 
 @dataclass
@@ -95,10 +52,10 @@ class Site:
         except (OSError, ValueError):
             return False
 
-    def gateway(self) -> dict[str, Any]:
-        """The deployment's part of the config, to be changed before it is deployed."""
-        found: dict[str, Any] = self.config["applications"][0]["deployments"][0]
-        return found
+    @property
+    def deployments(self) -> dict[str, dict[str, Any]]:
+        """The config's, by name, to be changed before it is deployed."""
+        return deployments(self.config)
 
     def add_node(self) -> Node:
         node = Node(self.server.mark, self.server.data_dir / f"journal of node {len(self.nodes) + 2}")
@@ -143,8 +100,12 @@ def running_site() -> Iterator[Site]:
 def config_of_a_site() -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     config["proxy_location"] = "HeadOnly"  # two nodes on one machine cannot both have its port
-    config["applications"][0]["deployments"][0]["graceful_shutdown_timeout_s"] = DRAIN_S + SHUTDOWN_S
+    deployments(config)["Gateway"]["graceful_shutdown_timeout_s"] = DRAIN_S + SHUTDOWN_S
     return config
+
+
+def deployments(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in config["applications"][0]["deployments"]}
 
 
 @contextmanager
