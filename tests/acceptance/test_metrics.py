@@ -28,6 +28,10 @@ def test_the_state_of_a_breaker_is_exported_however_long_ago_it_changed(server: 
     until_exported(server, r'^ray_hello_breaker_state\{.*provider="espeak".*\} 0')
 
 
+def test_the_number_of_tasks_is_exported(server: Server) -> None:
+    until_exported(server, r"^ray_hello_tasks\{.*\} [1-9]")
+
+
 def until_exported(server: Server, pattern: str) -> None:
     deadline = time.monotonic() + EXPORTED_WITHIN_S
     while not re.search(pattern, exposition(server), re.MULTILINE):

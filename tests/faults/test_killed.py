@@ -28,6 +28,8 @@ class Played(NamedTuple):
     turn: Turn
     following: Turn
     seen: object
+    hurried: bool = False
+    """The line was bad, as it is on a busy machine: then the backup is asked first, as the quicker one."""
 
 
 Score = Callable[[Rig, Line], Awaitable[Played]]
@@ -67,20 +69,21 @@ async def elevenlabs_in_mid_clause(rig: Rig, line: Line) -> Played:
 
 
 async def groq_recogniser(rig: Rig, line: Line) -> Played:
-    return await without(rig.stt, line)
+    return await without(rig.stt, rig, line)
 
 
 async def language_model(rig: Rig, line: Line) -> Played:
-    return await without(rig.llm, line)
+    return await without(rig.llm, rig, line)
 
 
-async def without(groq: FakeGroq, line: Line) -> Played:
+async def without(groq: FakeGroq, rig: Rig, line: Line) -> Played:
     """Its listening socket is closed, and its connections are broken off."""
     await asyncio.to_thread(groq.stop)
     refused = await asyncio.to_thread(refuses, groq.url)
     turn = await line.turn(QUESTION)
+    hurried = any(entry.kind == "line_quality" for entry in rig.log.entries)
     await asyncio.to_thread(groq.start)
-    return Played(turn, await line.turn(GREETING), refused)
+    return Played(turn, await line.turn(GREETING), refused, hurried)
 
 
 SCORES: list[Score] = [
@@ -124,26 +127,26 @@ def refuses(url: str) -> bool:
 
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
 def test_the_caller_never_waits_for_long_and_is_answered_again(played: dict[Score, Played], score: Score) -> None:
-    turn, following, _ = played[score]
+    turn, following, *_ = played[score]
     assert turn.silence_s < 2
     assert following.text == ANSWERS[GREETING]
 
 
 def test_a_clause_that_is_lost_with_its_voice_is_apologised_for(played: dict[Score, Played]) -> None:
-    turn, following, is_alive = played[local_voice_in_mid_clause]
+    turn, following, is_alive, _ = played[local_voice_in_mid_clause]
     assert not is_alive
     assert turn.text.endswith("Sorry, I had a problem answering. Could you say that again, please?")
     assert following.of("fallback")[-1]["instead"] == "espeak", "a new process speaks"
 
 
 def test_the_clauses_after_it_are_a_new_process_s(played: dict[Score, Played]) -> None:
-    turn, _, is_alive = played[local_voice_between_clauses]
+    turn, _, is_alive, _ = played[local_voice_between_clauses]
     assert not is_alive
     assert turn.text == turn.said == ANSWERS[LONG_QUESTION]
 
 
 def test_the_rest_of_a_clause_is_spoken_by_the_next_voice(played: dict[Score, Played]) -> None:
-    turn, _, begun = played[elevenlabs_in_mid_clause]
+    turn, _, begun, _ = played[elevenlabs_in_mid_clause]
     assert isinstance(begun, list)
     assert any(text.startswith("You can choose") for text in begun), "ElevenLabs had begun it"
     assert turn.text == turn.said == ANSWERS[QUESTION]
@@ -153,7 +156,8 @@ def test_the_rest_of_a_clause_is_spoken_by_the_next_voice(played: dict[Score, Pl
 
 @pytest.mark.parametrize(("score", "stage"), [(groq_recogniser, "stt"), (language_model, "llm")])
 def test_nobody_listens_any_more(played: dict[Score, Played], score: Score, stage: str) -> None:
-    turn, _, refused = played[score]
+    turn, _, refused, hurried = played[score]
     assert refused
     assert turn.text == ANSWERS[QUESTION]
-    assert {data["stage"] for data in turn.of("fallback")} == {stage}
+    if stage == "stt" or not hurried:
+        assert {data["stage"] for data in turn.of("fallback")} == {stage}

@@ -41,9 +41,8 @@ RUDE = Manners(cuts=0.05, resets=0.15, vanishes=0.1)
 
 
 class Answer(NamedTuple):
-    """`at`: the event loop's time when it was there. `waited_s`: for it, from the end of the caller's words."""
+    """`waited_s`: for it, from the end of the caller's words."""
 
-    at: float
     typed: bool
     waited_s: float
 
@@ -116,7 +115,7 @@ class Callers:
         if cut:
             self.did["came back"] += 1
         else:
-            self.answers.append(Answer(asyncio.get_running_loop().time(), typed, waited_s))
+            self.answers.append(Answer(typed, waited_s))
 
     def _leave(self, call: Call) -> None:
         way = self._chance.random()
