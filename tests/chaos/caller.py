@@ -168,11 +168,11 @@ class Caller:
 
     def _was_answered(self, told: Told) -> None:
         turn = self.call.turns[-1] if self.call.turns else None
-        if turn is None or not turn.heard or turn.answer:
+        if turn is None or turn.answer:
             return
         if told.text.startswith(APOLOGY):
             turn.apologies += 1
-        elif turn.spoken or turn.text in told.text:
+        elif turn.heard and (turn.spoken or turn.text in told.text):
             turn.answer = told
 
     # ---- the microphone

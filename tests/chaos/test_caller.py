@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from tests.chaos.accounting import Call, Turn
 from tests.chaos.caller import APOLOGY, Caller, Way
 from tests.fakes.resuming_server import ResumingServer
@@ -84,11 +86,14 @@ def test_what_was_typed_into_a_dead_line_is_typed_again() -> None:
     assert turn.answer
 
 
-def test_an_apology_is_no_answer() -> None:
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_apology_is_no_answer(heard: bool) -> None:
     async def conduct(server: ResumingServer) -> None:
-        await hear(server)
+        if heard:
+            await hear(server)
         await answer(server, f"{APOLOGY}, tive um problema.")
         await server.until(lambda: len(typed(server)) == 2)
+        await hear(server)
         await answer(server)
 
     turn = only_turn(called(conduct))
