@@ -81,12 +81,12 @@ class TimeIsUp(Finished):
     error_type = "max_duration_exceeded"
 
 
-def finished(code: int, message: str) -> HelloError:
-    """An end that is in the record, by its close code: without a fault, or with one."""
+def recorded(code: int, message: str, error_type: str) -> HelloError:
+    """An end as the record has it: without a fault, or with one."""
     if code == Finished.close_code:
-        return Finished(message)
+        return TimeIsUp(message) if error_type == TimeIsUp.error_type else Finished(message)
     error = HelloError(message)
-    error.close_code = code
+    error.close_code, error.error_type = code, error_type
     return error
 
 

@@ -172,7 +172,7 @@ class Gateway:
                 session.reattach(socket, back.last_event_id)
                 return session
         known = await look_up(back, self._made.parts.log)
-        if known.agent_id not in self._made.agents:
+        if not known.agent_ids <= self._made.agents.keys():
             raise ClientError("the conversation's agent is no more")
         with self._place(known.tenant, known.agent_id, resuming=True) as place:
             past = await take_over(known, back, self._made.parts.log)

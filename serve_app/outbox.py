@@ -49,6 +49,7 @@ class Outbox:
     def __init__(self, voice: AudioFormat = PCM_16000, *, keeps: bool = False) -> None:
         self.dropped = 0
         self._voice = voice
+        self._rewound_to = 0  # what the client had received when it came back last
         self._kept: deque[_Frame] = deque(maxlen=KEPT if keeps else 0)  # the newest that have left
         self._frames: deque[_Frame] = deque()
         self._audio = 0  # of them
@@ -74,13 +75,15 @@ class Outbox:
 
     def rewind(self, event_id: int, first: protocol.ServerMessage) -> float:
         """Another connection begins: `first` is its first message, then come those after the one with this id, which is
-        the newest that the client has received. Returns the seconds of sound among those that had left."""
-        frames = [*self._kept, *self._frames]
+        the newest that the client has received. Returns the seconds of sound among those, whether they had left or not:
+        the conversation believes that they had."""
+        frames = [*self._kept, *(frame for frame in self._frames if not frame.is_first)]
         received = self._received(frames, event_id)
         flushed = max((n for n, frame in enumerate(frames) if frame.flushes), default=-1)
         wanted = [n for n in range(received, len(frames)) if n > flushed or not frames[n].is_audio]
-        resent_s = sum(frames[n].seconds for n in wanted if n < len(self._kept))
+        resent_s = sum(frames[n].seconds for n in wanted)
         self._kept.clear()
+        self._rewound_to = event_id
         self._frames = deque([self._frame(first), *(frames[n] for n in wanted)])
         self._audio = sum(frame.is_audio for frame in self._frames)
         self._filled.set()
@@ -88,8 +91,8 @@ class Outbox:
 
     def _received(self, frames: list[_Frame], event_id: int) -> int:
         """How many of them the client has, who names the newest id that it knows."""
-        if event_id == 0:
-            return 0
+        if event_id <= self._rewound_to:
+            return 0  # nothing older is kept, and some of what came after has the id of something older
         known = next((n + 1 for n, frame in enumerate(frames) if frame.event_id == event_id), None)
         if known is not None:
             return known

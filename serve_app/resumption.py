@@ -42,7 +42,14 @@ class Known(NamedTuple):
 
     @property
     def agent_id(self) -> str:
+        """Of the agent that it began with."""
         return str(self.past.started["agent_id"])
+
+    @property
+    def agent_ids(self) -> set[str]:
+        """Of all that it was transferred to, too."""
+        transfers = (event for event in self.past.events if event.kind == "transfer")
+        return {self.agent_id, *(str(event.data["agent_id"]) for event in transfers)}
 
 
 async def look_up(back: Return, log: ConversationLog) -> Known:

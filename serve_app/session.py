@@ -377,7 +377,8 @@ class Session:
                 async with asyncio.timeout_at(self._presence.wakes_at(self._wakes_at)):
                     await self._moved.wait()
             except TimeoutError:
-                self._perform(self._conversation.tick(self._now()))
+                now = max(self._now(), self._wakes_at)  # the clock's sums may be rounded to just before it
+                self._perform(self._conversation.tick(now))
 
     # ---- nobody connected
 

@@ -35,6 +35,12 @@ def test_a_conversation_is_known_with_its_ticket_its_tenant_and_its_agent() -> N
     assert (known.ticket, known.tenant, known.agent_id) == (TICKET, "agent:default", "default")
 
 
+def test_whoever_it_was_transferred_to_is_known() -> None:
+    transferred = log()
+    transferred.append(LogEvent("conv_1", 1, 0.0, "transfer", {"agent_id": "sales"}))
+    assert asyncio.run(look_up(BACK, transferred)).agent_ids == {"default", "sales"}
+
+
 def test_a_conversation_moves() -> None:
     past = moved(log("user_turn"))
     assert past.last_event_id == 7

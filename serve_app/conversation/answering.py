@@ -18,7 +18,7 @@ from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.notes import GO_ON_NOTE
 from serve_app.conversation.outgoing import Outgoing
-from serve_app.conversation.past import Unfinished
+from serve_app.conversation.past import Past, Unfinished
 from serve_app.conversation.patience import Patience
 from serve_app.conversation.playback import LEAD_S, LONG_LEAD_S, SpeechChunk
 from serve_app.conversation.reply import Reply
@@ -29,7 +29,7 @@ from serve_app.conversation.tools import ToolCall
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.turn_taking import TurnTaking
 from serve_app.conversation.writing import Section, Writing
-from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolError, finished
+from serve_app.errors import HelloError, LanguageModelError, SpeechError, ToolError, recorded
 
 MOST_ROUNDS = 8
 """Times that an answer may use tools: a model that goes on for ever is asked for words."""
@@ -233,21 +233,22 @@ class Answering:
         """With an answer that was begun elsewhere, under the same number."""
         self._replies = unfinished.turn - 1
         reply = self._next_reply(TurnMetrics())
-        reply.go_on(unfinished.text, unfinished.heard, now)
-        reply.ends = unfinished.ends and finished(*unfinished.ends)
-        reply.transfers_to = unfinished.transfers_to
-        self.dialogue.agent_said(unfinished.tools)
+        reply.go_on(unfinished.text, unfinished.heard, unfinished.rounds, now)
+        reply.transfers_to, reply.protected = unfinished.transfers_to, unfinished.protected
+        self._toolbox.go_on(reply, now)
+        reply.ends = recorded(*unfinished.ends) if unfinished.ends else reply.ends
         self._turns.answering()
-        if unfinished.whole:
+        if unfinished.whole or reply.last_word:
             self._complete(reply, now)
         else:
-            said = Message("assistant", unfinished.text)
-            self._think(reply, _noted([*self.dialogue.messages(), said], GO_ON_NOTE), now)
+            note = GO_ON_NOTE if reply.answer[reply.last_use_at :].strip() else ""
+            self._think(reply, _noted([*self.dialogue.messages(), *reply.history()], note), now)
         self._release(reply, now, [Section(*section) for section in unfinished.sections])
 
-    def recalled(self, replies: int) -> None:
-        """So many were given elsewhere."""
-        self._replies = replies
+    def recalled(self, past: Past) -> None:
+        """What was said elsewhere; the last answer, if that was not all of it, is gone on with."""
+        self._replies = past.turns
+        self._toolbox.recalled(past.client_calls)
 
     def resent(self, seconds: float, now: float) -> None:
         """So much of our voice was lost on the way, and leaves once more."""
@@ -391,6 +392,7 @@ class Answering:
         reply.flush(now)
         if reply.writing:
             reply.writing.close()
+        self._delivery.record(reply)
         reply.due = None  # each tool has a time of its own
         before = reply.last_use_at
         self._toolbox.use(reply, reply.calls, now)

@@ -150,14 +150,17 @@ class Conversation:
         self._out.event_id = past.newest_event_id
         unfinished = past.unfinished()
         past.recall(self._identity, self.answering.dialogue, but=unfinished)
-        self.answering.recalled(past.turns)
-        self._patience.resumed(now)
+        self.answering.recalled(past)
+        self._patience.adopt(self._identity.agent.conversation_config.turn)
+        self._patience.resumed(now, begun=self.answering.dialogue.begun)
         self._out.send(self.metadata(resume))
         for message in past.lost_messages():
             self._out.send(message)
         self._warm()
         if unfinished:
             self.answering.go_on(unfinished, now)
+            if self.answering.leaving:
+                self._patience.finished()
         elif self.answering.dialogue.awaits_answer:
             self.answering.answer(TurnMetrics(decided=now), now)
         self._log_resumed(past.last_event_id, same_replica=False, away_s=away_s, lost_events=past.lost_events)

@@ -31,7 +31,7 @@ class Delivery:
     def advance(self, reply: Reply, now: float) -> bool:
         """Whether the caller has heard, or read, the end of it."""
         self._write(reply)
-        self._record(reply)
+        self.record(reply)
         if self._text_only:
             return self._show(reply, now)
         self.ask_voice(reply, now)
@@ -59,23 +59,32 @@ class Delivery:
         wanted = reply.next_clauses(now) if early and not self._text_only else []
         for number, clause, language, voice in wanted:
             self._out.do(Speak(reply.id, number, clause.text, language, voice))
-        self._record(reply)
+        self.record(reply)
 
     def send(self, reply: Reply, piece: Piece) -> None:
         alignment = protocol.AudioAlignment.of(piece.alignment) if piece.alignment else UNSET
         event_id = self._out.send_with_id(lambda i: protocol.Audio(piece.audio, i, alignment))
         self._out.log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
 
-    def _record(self, reply: Reply) -> None:
+    def record(self, reply: Reply) -> None:
         """The text, as far as another replica would need it to go on from here."""
-        if not reply.taken:
+        if not reply.taken or reply.held:
             return
-        for clause in reply.unrecorded_clauses():
-            self._out.log("clause", turn=reply.id, start=clause.start, text=clause.text)
-        if reply.complete and not reply.recorded:
+        clauses = reply.unrecorded_clauses()
+        if not reply.complete:
+            for clause in clauses:
+                self._out.log("clause", turn=reply.id, start=clause.start, text=clause.text)
+        elif not reply.recorded:
             reply.recorded = True
-            ends = reply.ends and {"code": reply.ends.close_code, "message": reply.ends.message}
-            self._out.log("answer", turn=reply.id, text=reply.answer, ends=ends, transfers_to=reply.transfers_to)
+            ends = reply.ends and (reply.ends.close_code, reply.ends.message, reply.ends.error_type)
+            self._out.log(
+                "answer",
+                turn=reply.id,
+                text=reply.answer,
+                protected=reply.protected,
+                ends=ends,
+                transfers_to=reply.transfers_to,
+            )
 
     def deadline(self, reply: Reply) -> float:
         """When `advance` has something to do."""

@@ -39,11 +39,12 @@ class Patience:
         """Audio, or a message of the user's, came."""
         self._received_at = now
 
-    def resumed(self, now: float) -> None:
-        """The caller is back: whatever was waited for is waited for anew, but for the end of the call's time."""
+    def resumed(self, now: float, *, begun: bool) -> None:
+        """The caller is back: whatever was waited for is waited for anew, but for the end of the call's time. `begun`:
+        somebody has said something."""
         self.received(now)
         self.user_was_active(now)
-        self.quiet_from(now)
+        self._begun = begun
 
     def user_was_active(self, now: float) -> None:
         """They are busy with something."""

@@ -75,7 +75,7 @@ class Reply:
         self._waiting: list[Wanted] = []
         self._clauses = 0
         self._speaking: list[Clause] = []  # asked of the voice, in order
-        self._recorded = 0  # of them
+        self._unrecorded: list[Clause] = []
         self.recorded = False  # all of its text is in the record
 
     @property
@@ -204,6 +204,7 @@ class Reply:
     def _phrase(self, clauses: list[Clause], now: float) -> None:
         if clauses and self.metrics.first_clause is None:
             self.metrics.first_clause = now
+        self._unrecorded += clauses
         for clause in clauses:
             self._waiting.append(Wanted(self._clauses, clause, self.language, self.voice))
             self._clauses += 1
@@ -223,17 +224,19 @@ class Reply:
         return asked
 
     def unrecorded_clauses(self) -> list[Clause]:
-        """Those that the voice was asked for since the last time."""
-        clauses, self._recorded = self._speaking[self._recorded :], len(self._speaking)
+        """Those that have come since the last time."""
+        clauses, self._unrecorded = self._unrecorded, []
         return clauses
 
-    def go_on(self, text: str, heard: int, now: float) -> None:
-        """It was begun elsewhere: this is what is known of it, and so many characters of that were heard."""
+    def go_on(self, text: str, heard: int, rounds: list[Round], now: float) -> None:
+        """It was begun elsewhere: this is what is known of it, so many characters of that were heard, and these tools
+        were used."""
         self._phrasing.feed(text[:heard])
         self._phrasing.finish()
         self._phrase(self._phrasing.feed(text[heard:]), now)
         self.playback.skip(heard)
-        self._worded = self._ever_worded = True
+        self.rounds = rounds
+        self._worded = self._ever_worded = any(c.isalnum() for c in text)
 
     def spoken(self, number: int, chunk: SpeechChunk, now: float) -> None:
         if self.metrics.first_speech is None and self.answers(self._speaking[number].end):

@@ -1,6 +1,6 @@
 """Runs the tools that the model asks for: the client's, webhooks, and our own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from serve_app.conversation import protocol
@@ -12,6 +12,7 @@ from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.reply import Reply
 from serve_app.conversation.tool_use import Outcome, ToolUse
 from serve_app.conversation.tools import (
+    SKIP_TURN,
     AgentTransfer,
     ClientTool,
     EndCall,
@@ -31,6 +32,7 @@ SLACK_S = 1.0
 """A webhook keeps its own time: ours is for one that does not."""
 END_CALL = "end_call"
 SENT = "Sent to the client. This tool gives no answer."
+LOST = "The connection was lost before there was a result."
 
 
 class Toolbox:
@@ -49,6 +51,21 @@ class Toolbox:
                 self._begin(reply, use, variables, now)
             except ToolError as e:
                 self.settle(use, Outcome(e.message, is_error=True, is_called=False), now)
+
+    def recalled(self, client_calls: Set[str]) -> None:
+        """These were made elsewhere."""
+        self._sent |= client_calls
+
+    def go_on(self, reply: Reply, now: float) -> None:
+        """With what was used elsewhere. What ended the call or the turn still does; other outcomes will not come."""
+        for use in (use for each in reply.rounds for use in each.uses):
+            tool = use.tool = self._identity.tools.get(use.call.name)
+            reply.protected |= tool is not None and tool.interruption_mode == "disable_during_tool_and_turn"
+            reply.silent = reply.silent or (use.call.name == SKIP_TURN and use.outcome is not None)
+            if use.outcome is None and use.call.name == END_CALL and not reply.hanging_up:
+                self._end_call(reply, use, decoded(use.call.arguments), now)
+            elif use.outcome is None:
+                self.settle(use, Outcome(LOST, is_error=True), now)
 
     def answered(self, reply: Reply | None, result: protocol.ClientToolResult, now: float) -> bool:
         """The client's answer to a call of this reply, or to one that nobody waits for any more. False: to none."""
@@ -101,6 +118,8 @@ class Toolbox:
             tool_call_id=call.id,
             tool_name=call.name,
             type=use.tool_type,
+            round=len(reply.rounds),
+            said=reply.last_use_at,
             params_as_json=call.arguments,
             time_in_call_secs=self._out.time_in_call(now),
         )

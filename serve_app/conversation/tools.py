@@ -17,6 +17,8 @@ from serve_app.errors import ToolError
 NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 """What OpenAI-compatible models take as the name of a function."""
 
+SKIP_TURN = "skip_turn"
+
 URL_PLACE = re.compile(r"\{\{\s*(?P<variable>[a-zA-Z_]\w*)\s*\}\}|\{(?P<parameter>[\w-]+)\}")
 """Of a dynamic variable, or of a path parameter."""
 
