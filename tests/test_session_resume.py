@@ -326,7 +326,7 @@ def expected(events: Sequence[LogEvent]) -> str:
     return f"{GREETING} {ANSWER}"
 
 
-@pytest.mark.parametrize("cut", range(2, CUTS))
+@pytest.mark.parametrize("cut", [*range(2, 9), *range(9, CUTS, 3), CUTS - 2, CUTS - 1])
 def test_wherever_the_process_dies_every_word_is_heard_once(cut: int) -> None:
     """But the one that was cut off: it is said again from its beginning."""
     events = WHOLE_CALL.log.entries[:cut]

@@ -336,7 +336,7 @@ MODEL = ["words", "words", "words", "fails", "dies", "empty", "tool", "words and
 VOICE = ["sound", "sound", "sound", "fails", "dies"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(DEEDS, max_size=8),
     st.lists(told(["words", "words", "fails"], 4, 0), max_size=6),
@@ -365,7 +365,7 @@ def test_parts_that_fail_within_their_budgets_leave_nobody_in_silence(
         assert call.log("failure") == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(DEEDS, max_size=8),
     st.lists(told(["words", "fails", "never"], 8, 0), max_size=6),
