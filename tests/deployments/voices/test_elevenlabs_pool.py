@@ -173,7 +173,7 @@ def test_a_server_that_hangs_up_at_once_is_asked_once(server: FakeElevenLabs) ->
         assert "input_timeout_exceeded" in fallback.why or "at once" in fallback.why
         assert chunks
         asked = len([received for received in server.received if received.way == MULTI])
-        assert asked <= 4, "the pool fills itself again, slowly"
+        assert asked <= 10, "the pool fills itself again, a pause after each: without one there would be hundreds"
 
     with_voice(server.url, scenario)
 
