@@ -41,7 +41,7 @@ class JournaledLog:
         self._journal = Journal(root)
         self._spool = Spool()
         self._writer = Writer(database, self._journal, self._spool, self._refuse)
-        self._takeover = Takeover(database, self._journal, self._spool)
+        self._takeover = Takeover(database, self._journal, self._spool, lambda: self._writer.outage)
         self._adoption = Adoption(self, database, self._journal, self._writer)
         self._folder: Folder | None = None
         self._files: dict[str, JournalFile] = {}  # of conversations that are ours

@@ -2,6 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
 
 from serve_app.errors import StoreError
 from serve_app.store import epochs, events, journal_file
@@ -14,24 +18,30 @@ from serve_app.store.projections import Record
 from serve_app.store.spool import Spool
 
 ANSWER_SECONDS = 3.0  # somebody waits, and only PostgreSQL knows
-SECOND_OPINION_SECONDS = 0.25  # the journal knows as well; four such questions are asked in a row
+SECOND_OPINION_SECONDS = 0.25  # the journal knows as well
+
+T = TypeVar("T")
 
 
 class Takeover:
-    """By the replica whose `spool` it is: `claim` a conversation, and then `begin` a file of it."""
+    """By the replica whose `spool` it is: `claim` a conversation, and then `begin` a file of it. `outage` is why
+    PostgreSQL is known to be away, if it is: where the node's journal knows as well, nobody waits for it then."""
 
-    def __init__(self, database: Database, journal: Journal, spool: Spool) -> None:
+    def __init__(
+        self, database: Database, journal: Journal, spool: Spool, outage: Callable[[], StoreError | None]
+    ) -> None:
         self._database = database
         self._journal = journal
         self._spool = spool
+        self._outage = outage
 
     async def known(self, conversation_id: str) -> Stored:
         """All records of a conversation, and its epoch; `whole` is of those in PostgreSQL. Raises StoreError."""
         waiting = self._spool.records(conversation_id)
         here, epoch = await asyncio.to_thread(self._on_node, conversation_id, waiting)
         try:
-            stored = await self._database.ask(
-                lambda connection: events.read(connection, conversation_id, here), _patience(bool(here))
+            stored = await self._ask(
+                lambda connection: events.read(connection, conversation_id, here), is_here=bool(here)
             )
         except StoreError:
             if not here:
@@ -88,7 +98,7 @@ class Takeover:
 
     async def _claim_in_store(self, claim: Claim, *, is_here: bool) -> bool:
         try:
-            return await self._database.ask(lambda connection: epochs.take_over(connection, claim), _patience(is_here))
+            return await self._ask(lambda connection: epochs.take_over(connection, claim), is_here=is_here)
         except RefusedError:  # there can be no such epoch
             return False
         except StoreError:
@@ -96,6 +106,8 @@ class Takeover:
                 return True
             raise
 
-
-def _patience(is_here: bool) -> float:
-    return SECOND_OPINION_SECONDS if is_here else ANSWER_SECONDS
+    async def _ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]], *, is_here: bool) -> T:
+        """What PostgreSQL says of a conversation that the node's journal has, if `is_here`. Raises StoreError."""
+        if is_here and (outage := self._outage()):
+            raise StoreError(outage.message)
+        return await self._database.ask(question, SECOND_OPINION_SECONDS if is_here else ANSWER_SECONDS)

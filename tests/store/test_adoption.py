@@ -9,10 +9,12 @@ import pytest
 import serve_app.store.adoption
 import serve_app.store.journal_file
 import serve_app.store.log
+import serve_app.store.takeover
 from serve_app.errors import StoreError
 from serve_app.ports import LogEvent
 from serve_app.store.database import Database
 from serve_app.store.log import JournaledLog
+from tests.store.hanging_server import hanging_server
 from tests.store.logs import die, fetch, running_log, until
 from tests.store.samples import event, interrupted_call, started, user_turn
 
@@ -131,6 +133,22 @@ def test_without_postgres_a_node_s_replicas_take_over_from_each_other_and_it_lea
 
     asyncio.run(scenario())
     assert list((tmp_path / "epochs").iterdir()) == []
+
+
+def test_a_postgres_that_is_known_to_be_away_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs would be asked four times for one caller who comes back."""
+    monkeypatch.setattr(serve_app.store.log, "DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr(serve_app.store.takeover, "SECOND_OPINION_SECONDS", 3600.0)
+
+    async def scenario() -> None:
+        async with hanging_server() as server, running_log(server.url, tmp_path) as log:
+            log.append(resumable("c"))
+            log._writer.outage = StoreError("PostgreSQL is away")
+            async with asyncio.timeout(30.0):
+                assert await log.take_over("c", 1)
+                assert [each.kind for each in await log.events("c")] == ["started", "taken_over"]
+
+    asyncio.run(scenario())
 
 
 def test_a_takeover_that_came_to_nothing_is_followed_by_another(database_url: str, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 
 import asyncpg
 import pytest
 
 from serve_app.errors import StoreError
 from serve_app.store.database import Database, RefusedError, _translated
+from tests.store.hanging_server import hanging_server
 
 PATIENCE_SECONDS = 10.0
 
@@ -127,34 +127,3 @@ def test_it_works_where_every_transaction_may_meet_another_session(database_url:
 async def use(database: Database) -> None:
     async with database.connection():
         pass
-
-
-class HangingServer:
-    """Takes connections and says nothing, like a PostgreSQL whose disk has stopped, until it hangs up."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-        self.reached = asyncio.Event()
-        self._writers: list[asyncio.StreamWriter] = []
-        self.url = ""
-
-    async def answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.append(writer)
-        self.reached.set()
-
-    def hang_up(self) -> None:
-        self.reached.clear()
-        while self._writers:
-            self._writers.pop().close()
-
-
-@asynccontextmanager
-async def hanging_server() -> AsyncIterator[HangingServer]:
-    hanging = HangingServer()
-    server = await asyncio.start_server(hanging.answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        hanging.url = f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
-        yield hanging
-        hanging.hang_up()
