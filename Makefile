@@ -1,6 +1,6 @@
 # What to type. Everything runs from .venv, which the first command makes; Python 3.11 with venv is all it needs.
 .DEFAULT_GOAL := help
-.PHONY: help run talk test check faults feel chaos soak setup chromium lock
+.PHONY: help run talk logs test check faults feel chaos soak dashboards setup chromium prometheus lock
 
 # python3.11 is what requirements.lock was made for; a newer python3 serves where there is none.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -15,16 +15,19 @@ CLIENTS_INSTALLED := $(CLIENTS)/node_modules/installed
 CLIENTS_BUILT := $(CLIENTS)/built/stamp
 NPM := cd $(CLIENTS) && PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 CHROMIUM := /usr/bin/chromium
+PROMETHEUS := $(VENV)/prometheus
 
 help:
 	@echo 'make run                 start the server: PostgreSQL, Ray Serve, the talk page. Ctrl-C stops it'
 	@echo 'make talk WAV=file.wav   speak a WAV to the running server; print and keep what it answers'
+	@echo 'make logs                follow the log of the running server, for people'
 	@echo 'make test                all tests'
 	@echo 'make check               style, types, import rules'
 	@echo 'make faults              what callers hear when providers fail, measured anew: docs/faults.md'
 	@echo 'make feel                how turn-taking feels, measured anew on scripted dialogues: docs/feel.md'
 	@echo 'make chaos               what callers notice when parts of the server die, measured anew: docs/chaos.md'
 	@echo 'make soak MINUTES=30      load the server for so long with callers who hang up as they like; see what it keeps'
+	@echo 'make dashboards          what Prometheus and the dashboards show of three minutes of calls: docs/dashboards.png'
 	@echo 'make lock                choose the versions in the lock files anew'
 
 run: setup
@@ -34,7 +37,10 @@ talk: setup
 	@test -n '$(WAV)' || { echo 'Which recording? make talk WAV=file.wav'; exit 2; }
 	@$(BIN)/python -m serve_app.talk '$(WAV)' --url ws://127.0.0.1:$(or $(PORT),8000)
 
-test: setup $(CLIENTS_BUILT) chromium
+logs: setup
+	@tail -q -n 20 -F $(or $(DATA_DIR),.data)/run/session_latest/logs/serve/replica_*.log | $(BIN)/python -m serve_app.observability.readable
+
+test: setup $(CLIENTS_BUILT) chromium prometheus
 	@$(BIN)/python -m pytest
 
 check: setup
@@ -54,6 +60,9 @@ chaos: setup
 
 soak: setup
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
+
+dashboards: setup chromium prometheus
+	@$(BIN)/python -m tests.observability.dashboards
 
 setup: $(INSTALLED)
 
@@ -84,6 +93,15 @@ chromium:
 		echo 'Installing Chromium, for the tests of web clients' && { apt-get -qq update; \
 		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; }; } || \
 		echo 'No $(CHROMIUM): what needs a browser is skipped. On Debian, as root: apt-get install chromium'
+
+# Debian's package is unpacked, not installed: that would start a service. Only its two programs are needed.
+prometheus:
+	@test -x $(PROMETHEUS)/usr/bin/promtool || command -v promtool >/dev/null || { command -v apt-get >/dev/null && \
+		echo 'Getting Prometheus, for the tests of alerts' && folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		cd "$$folder" && { apt-get -qq download prometheus 2>/dev/null || \
+		{ apt-get -qq update && apt-get -qq download prometheus 2>/dev/null; }; } && \
+		dpkg -x prometheus_*.deb '$(CURDIR)/$(PROMETHEUS)'; } || \
+		echo 'No promtool: the tests of alerts are skipped. On Debian: apt-get install prometheus'
 
 # uv resolves for every platform's wheels in one go. No index is written down: a mirror's name would land in the file.
 # Of the wheel that holds smart-turn only the model is used, not the code, whose 400 MB of packages stay away: it has a

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from statistics import median
 
 from serve_app.errors import ProviderError
+from serve_app.observability.correlation import note
 from serve_app.ports import Judgement, Question
 
 LATEST_S = 0.150
@@ -44,7 +46,7 @@ class Lane:
         """
         if self._open and self._expected_s() > LATEST_S:
             raise Late(f"{len(self._open)} judgements come first")
-        future = self._pool.submit(self._run, question, self._clock())
+        future = self._pool.submit(copy_context().run, self._run, question, self._clock())
         self._open.add(future)
         future.add_done_callback(self._open.discard)
         return await asyncio.wrap_future(future)
@@ -60,6 +62,8 @@ class Lane:
         if begun - asked > LATEST_S:
             raise Late("its turn came too late")
         judgement = self._judge(question)
+        cost = self._clock() - begun
+        note(waited_ms=round((begun - asked) * 1000, 2), computed_ms=round(cost * 1000, 2))
         # Replaced, not changed: the event loop may be reading it. Of two threads at once one may be forgotten.
-        self._costs = (*self._costs[1 - REMEMBERED :], self._clock() - begun)
+        self._costs = (*self._costs[1 - REMEMBERED :], cost)
         return judgement

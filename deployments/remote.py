@@ -12,9 +12,9 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from serve_app.errors import HelloError, ProviderError
 
 
-async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[ProviderError]) -> Any:
+async def ask(method: DeploymentHandle[Any], *arguments: Any, failure: type[ProviderError], **named: Any) -> Any:
     """Call a deployment's unary `method` and wait. Cancelling the waiting task cancels the call."""
-    response = cast(DeploymentResponse[Any], method.remote(*arguments))
+    response = cast(DeploymentResponse[Any], method.remote(*arguments, **named))
     with translated(failure):
         try:
             return await response

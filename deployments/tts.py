@@ -21,7 +21,11 @@ from deployments.voices.piper import PiperVoice
 from deployments.voices.progress import Progress
 from deployments.voices.voice_chain import Engine, OnChange, VoiceChain
 from serve_app.errors import ConfigurationError, ProviderError, SpeechError
-from serve_app.observability.metrics import BreakerStates, SocketPools
+from serve_app.observability import logs
+from serve_app.observability.breaker_states import BreakerStates
+from serve_app.observability.correlation import carrier
+from serve_app.observability.tracing import tracer_of
+from serve_app.observability.voice_sockets import VoiceSockets
 from serve_app.ports import Fallback, SpeechChunk, Voice
 from serve_app.user_config import UserConfig
 
@@ -66,14 +70,16 @@ class TtsProxy:
 
         Raises ConfigurationError.
         """
+        logs.in_replica(os.environ)
         names = engines or default_engines(os.environ)
         if unknown := [name for name in names if name not in ENGINES]:
             raise ConfigurationError(f"there is no voice engine {unknown[0]!r}; use some of {', '.join(ENGINES)}")
+        self._tracer = tracer_of("TtsProxy")
         self._states = BreakerStates()
         made = {name: ENGINES[name](os.environ, self._states) for name in names}
         self._elevenlabs = next((engine for engine in made.values() if isinstance(engine, ElevenLabsVoice)), None)
         self._voices = VoiceChain(list(made.items()), self._states)
-        self._sockets = SocketPools()
+        self._sockets = VoiceSockets()
         self._user_config = UserConfig("TtsProxy", Limits)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -88,14 +94,18 @@ class TtsProxy:
         if self._elevenlabs:
             self._sockets("elevenlabs", self._elevenlabs.sockets)
 
-    async def speak(self, text: str, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
-        """One clause, streamed. Raises SpeechError."""
+    async def speak(
+        self, text: str, language: str, voice: Voice, carrier: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[SpeechChunk | Fallback, None]:
+        """One clause, streamed. `carrier`: whom it is for. Raises SpeechError."""
         audio_format = parsed_format(voice.agent_output_audio_format)
-        speech = self._voices.speak(text, language=language, voice=voice)
-        # Serve stops a cancelled call where it yields; the engine would not hear of it.
-        async with aclosing(in_chunks(speech, audio_format)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with self._tracer.served("TtsProxy.speak", carrier) as span:
+            speech = self._voices.speak(text, language=language, voice=voice)
+            # Serve stops a cancelled call where it yields; the engine would not hear of it.
+            async with aclosing(in_chunks(speech, audio_format)) as chunks:
+                async for chunk in chunks:
+                    span.mark("first_audio_ms")
+                    yield chunk
 
     async def warm(self, language: str, voice: Voice) -> None:
         """A call with this voice begins."""
@@ -151,7 +161,7 @@ class RemoteSpeaker:
                     raise
 
     async def _call(self, text: str, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
-        call = self._streaming.speak.remote(text, language, voice)
+        call = self._streaming.speak.remote(text, language, voice, carrier=carrier())
         stream = cast(DeploymentResponseGenerator[SpeechChunk | Fallback], call)
         try:
             with translated(SpeechError, lost=_LostCall):

@@ -1,7 +1,7 @@
 """Vad: judgement of a pause or an overlap as a Serve deployment, and the client that makes it a TurnJudge."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ray import serve
@@ -11,6 +11,9 @@ from deployments.lane import Lane, Late
 from deployments.remote import ask
 from deployments.turn_engines import TurnEngine
 from serve_app.errors import ProviderError
+from serve_app.observability import logs
+from serve_app.observability.correlation import carrier
+from serve_app.observability.tracing import tracer_of
 from serve_app.ports import Judgement, Question
 
 MOST_THREADS = 2
@@ -29,6 +32,8 @@ class Vad:
     """
 
     def __init__(self, make_engine: Callable[[], TurnEngine]) -> None:
+        self._tracer = tracer_of("Vad")
+        logs.in_replica(os.environ)
         self._engine = make_engine()
         self._pauses = Lane("pauses", self._engine.judge, threads=min(MOST_THREADS, _cores()))
         self._overlaps = Lane("overlaps", self._engine.judge)
@@ -37,14 +42,16 @@ class Vad:
         """What judges, for people."""
         return self._engine.describe()
 
-    async def judge(self, question: Question) -> Judgement | None:
+    async def judge(self, question: Question, carrier: Mapping[str, str] | None = None) -> Judgement | None:
         """As TurnJudge.judge; None: there is no time for it. (An error would be a traceback in Serve's log, each time,
-        and when there are many callers this is no news.)"""
+        and when there are many callers this is no news.) `carrier`: whom it is for."""
         lane = self._overlaps if question.overlap else self._pauses
-        try:
-            return await lane.judge(question)
-        except Late:
-            return None
+        with self._tracer.served("Vad.judge", carrier) as span:
+            try:
+                return await lane.judge(question)
+            except Late:
+                span.note(late=True)
+                return None
 
 
 class RemoteJudge:
@@ -67,7 +74,8 @@ class RemoteJudge:
             self._pauses -= 1
 
     async def _ask(self, question: Question) -> Judgement:
-        judgement: Judgement | None = await ask(self._handle.judge, question, failure=ProviderError)
+        asked = ask(self._handle.judge, question, carrier=carrier(), failure=ProviderError)
+        judgement: Judgement | None = await asked
         if judgement is None:
             raise ProviderError("the judge has no time for this")
         return judgement

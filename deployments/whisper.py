@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from ray import serve
@@ -16,6 +16,9 @@ from deployments.remote import ask
 from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_recogniser import Recogniser
 from serve_app.errors import TranscriptionError
+from serve_app.observability import logs
+from serve_app.observability.correlation import UNRECORDED, Span, carrier
+from serve_app.observability.tracing import tracer_of
 from serve_app.ports import Transcript
 from serve_app.user_config import UserConfig
 
@@ -31,6 +34,13 @@ class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_wait_s: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0
 
 
+class Asked(NamedTuple):
+    """An utterance in the queue, and what its wait is noted of."""
+
+    utterance: Utterance
+    span: Span = UNRECORDED
+
+
 @serve.deployment
 class LocalWhisper:
     """Recognises utterances, those that wait together in one batch.
@@ -42,6 +52,8 @@ class LocalWhisper:
     def __init__(
         self, *, model: str | None = None, device: str = "cpu", compute_type: str | None = None, cpu_threads: int = 1
     ) -> None:
+        self._tracer = tracer_of("LocalWhisper")
+        logs.in_replica(os.environ)
         load = partial(WhisperEngine, device=device, compute_type=compute_type, cpu_threads=cpu_threads)
         self._recogniser = Recogniser(model or os.environ.get("WHISPER_MODEL"), load)
         # One thread: the engine's calls must not overlap, and the event loop must not wait for them.
@@ -72,28 +84,44 @@ class LocalWhisper:
             self._recognise.set_max_batch_size(size)  # type: ignore[attr-defined]
 
     async def transcribe(
-        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool = False
+        self,
+        pcm: bytes,
+        language: str | None,
+        keywords: tuple[str, ...],
+        tentative: bool = False,
+        carrier: Mapping[str, str] | None = None,
     ) -> Transcript:
-        """As Transcriber.transcribe. What nobody waits for stays empty where it would hold up what somebody does."""
-        if tentative and (self._waiting or not self._recogniser.is_quick):
-            return Transcript("", language or "", 0.0)
-        self._waiting += 1
-        try:
-            outcome = await self._recognise(Utterance(pcm, language, keywords))
-        finally:
-            self._waiting -= 1
-        if isinstance(outcome, TranscriptionError):
-            raise outcome
-        return outcome
+        """As Transcriber.transcribe. What nobody waits for stays empty where it would hold up what somebody does.
+        `carrier`: whom it is for."""
+        with self._tracer.served("LocalWhisper.transcribe", carrier) as span:
+            if tentative and (self._waiting or not self._recogniser.is_quick):
+                span.note(skipped=True)
+                return Transcript("", language or "", 0.0)
+            self._waiting += 1
+            try:
+                outcome = await self._recognise(Asked(Utterance(pcm, language, keywords), span))
+            finally:
+                self._waiting -= 1
+            if isinstance(outcome, TranscriptionError):
+                raise outcome
+            return outcome
 
     async def describe(self) -> str:
         """Which model hears now, and what became of another that is wanted; for people."""
         return self._recogniser.describe()
 
-    async def _recognise_batch(self, utterances: list[Utterance]) -> list[Transcript | TranscriptionError]:
+    async def _recognise_batch(self, asked: list[Asked]) -> list[Transcript | TranscriptionError]:
         self._fit_batches()  # for the next one: the engine may have been changed for another
+        for each in asked:
+            each.span.mark("waited_ms")
+        loop, utterances = asyncio.get_running_loop(), [each.utterance for each in asked]
+        begun = loop.time()
         # Errors are returned, not raised: what is raised here fails every caller in the batch.
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._recogniser.transcribe, utterances)
+        outcomes = await loop.run_in_executor(self._thread, self._recogniser.transcribe, utterances)
+        computed_ms = round((loop.time() - begun) * 1000, 2)
+        for each in asked:
+            each.span.note(computed_ms=computed_ms, batch=len(asked))
+        return outcomes
 
 
 class RemoteTranscriber:
@@ -106,5 +134,6 @@ class RemoteTranscriber:
         self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
     ) -> Transcript:
         method, expected = self._handle.transcribe, tuple(keywords)
-        transcript: Transcript = await ask(method, pcm, language, expected, tentative, failure=TranscriptionError)
+        asked = ask(method, pcm, language, expected, tentative, carrier=carrier(), failure=TranscriptionError)
+        transcript: Transcript = await asked
         return transcript

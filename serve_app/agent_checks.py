@@ -14,7 +14,8 @@ from serve_app.conversation import overrides
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.dynamic_variables import SYSTEM, names, needed
 from serve_app.conversation.overrides import OVERRIDABLE, leaves
-from serve_app.conversation.protocol import SERVER_MESSAGES
+from serve_app.conversation.personal_data import ENTITIES
+from serve_app.conversation.server_messages import SERVER_MESSAGES
 from serve_app.conversation.tools import (
     URL_PLACE,
     ApiSchema,
@@ -36,7 +37,6 @@ _NEVER_SENT = (
     "dtmf_request",
     "external_agent_connected",
     "external_agent_disconnected",
-    "guardrail_triggered",
     "mcp_connection_status",
     "mcp_tool_call",
     "queue_status",
@@ -66,6 +66,7 @@ def problems(agent: Agent, environ: Mapping[str, str]) -> Iterator[str]:
     yield from _built_in_tools(agent)
     yield from _permissions(agent)
     yield from _on_failure(agent)
+    yield from _redacted_entities(agent)
     yield from _places("conversation_config", _texts(agent))
     for name in sorted(needed(agent)):
         if name.startswith("system__") and name not in SYSTEM:
@@ -175,8 +176,16 @@ def _on_failure(agent: Agent) -> Iterator[str]:
     on_failure = agent.hello.on_failure
     if (on_failure.action == "transfer") != bool(on_failure.agent_id):
         yield "hello.on_failure: action transfer and agent_id belong together"
-    if "{{" in on_failure.message:
-        yield "hello.on_failure.message: no variables here, since its audio is made before anybody calls"
+    for field, message in {"on_failure": on_failure.message, "on_guardrail": agent.hello.on_guardrail.message}.items():
+        if "{{" in message:
+            yield f"hello.{field}.message: no variables here, since its audio is made before anybody calls"
+
+
+def _redacted_entities(agent: Agent) -> Iterator[str]:
+    path = "platform_settings.privacy.conversation_history_redaction.entities"
+    for name in agent.platform_settings.privacy.conversation_history_redaction.entities:
+        if name not in ENTITIES:
+            yield f"{path}: there is no {name!r}{_hint(name, ENTITIES)}; these are found: {', '.join(ENTITIES)}"
 
 
 def _tool_names(agent: Agent) -> Iterator[str]:

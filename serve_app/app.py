@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 from ray.serve import Application, Deployment
 from ray.serve.handle import DeploymentHandle
+from starlette.middleware import Middleware
 
 from deployments.remote import ask
 from deployments.tts import RemoteSpeaker, TtsProxy
@@ -22,13 +23,22 @@ from serve_app.agent_files import load_agents
 from serve_app.api import agents as agents_api
 from serve_app.api import conversations, recordings, signed_urls
 from serve_app.api.cors import cors
+from serve_app.api.request_rate import KeyRates, RequestRate
 from serve_app.api_keys import ApiKeys
+from serve_app.conversation import guarding
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.breaker import Breaker, State
 from serve_app.conversation.known_clauses import known_clauses
 from serve_app.errors import ProviderError, SpeechError, TranscriptionError
 from serve_app.gateway import Composition, Gateway, Limits
-from serve_app.observability.metrics import BreakerStates, FrameWaits, LoopLag, MeteredLog, OpenTasks
+from serve_app.observability import logs
+from serve_app.observability.breaker_states import BreakerStates
+from serve_app.observability.metered_log import MeteredLog
+from serve_app.observability.redaction import Redactor
+from serve_app.observability.refusals import Refusals
+from serve_app.observability.tracing import tracer_of
+from serve_app.observability.vitals import Vitals
+from serve_app.observability.waits import AudioWaits, LoopLag
 from serve_app.parts import Parts
 from serve_app.places import Places
 from serve_app.ports import Transcriber
@@ -38,12 +48,13 @@ from serve_app.providers.groq_stt import GroqTranscriber
 from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
 from serve_app.providers.prepared_speaker import PreparedSpeaker
+from serve_app.providers.prompt_guard import PromptGuard
 from serve_app.providers.webhook import HttpWebhooks
 from serve_app.recordings.archive import Archive
 from serve_app.recordings.library import Library
 from serve_app.recordings.live import LiveFolder
 from serve_app.recordings.recorder import DiskRecorder
-from serve_app.settings import ModelAddress, Settings
+from serve_app.settings import LogSettings, ModelAddress, Settings
 from serve_app.signatures import Signatures
 from serve_app.store.database import Database
 from serve_app.store.deletion import Deletion
@@ -81,20 +92,27 @@ def _graph(deployment: type) -> Deployment:
 
 def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: DeploymentHandle[Any]) -> Composition:
     """The parts of one gateway replica, made inside it."""
+    logs.in_replica(os.environ)
     settings = Settings.from_environment(os.environ)
     agents = load_agents(settings.agents_dir, os.environ)
+    guarding.prepare(agents.values())
     database = Database(settings.database_url)
-    log = JournaledLog(database, settings.journal_dir)
+    redactor = Redactor.from_spec(LogSettings.from_environment(os.environ).redaction_hook)
+    log = JournaledLog(database, settings.journal_dir, redactor)
     agent_names = {agent_id: agent.name for agent_id, agent in agents.items()}
     live = LiveFolder(settings.recordings_dir / "live")
     recorder, library = DiskRecorder(live), Library(live, Archive(settings.recordings_archive))
     listing = ConversationList(database, agent_names)
     reader, deletion = ConversationReader(database, agent_names, library.exists), Deletion(database, library.delete)
+    tracer = tracer_of("Gateway")
     states, strain, places = BreakerStates(), Strain(), Places(settings.journal_dir / "places")
+    reception = Reception(places, strain)
     transcriber = choose_transcriber(settings, RemoteTranscriber(whisper), states)
     models, webhooks = choose_models(settings, os.environ, states), HttpWebhooks(os.environ)
+    guard = choose_guard(settings, states)
     speaker = PreparedSpeaker(RemoteSpeaker(tts), chain.from_iterable(map(known_clauses, agents.values())))
     keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
+    key_rates = KeyRates(keys)
     signatures = Signatures(settings.signing_secret.get_secret_value()) if settings.signing_secret else None
 
     @asynccontextmanager
@@ -102,18 +120,22 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
         async with AsyncExitStack() as closing:
             closing.callback(places.close)
             closing.push_async_callback(database.aclose)
+            closing.push_async_callback(tracer.aclose)
             log.on_superseded = superseded
             log.start()
             closing.push_async_callback(log.aclose)
             closing.push_async_callback(models.aclose)
             if isinstance(transcriber, HedgedTranscriber):
                 closing.push_async_callback(transcriber.aclose)
+            if guard:
+                closing.push_async_callback(guard.aclose)
             closing.push_async_callback(webhooks.aclose)
             closing.push_async_callback(recorder.aclose)
             closing.callback(asyncio.create_task(recorder.run()).cancel)
             closing.callback(asyncio.create_task(library.run()).cancel)
             closing.callback(asyncio.create_task(LoopLag(strain.observe).watch()).cancel)
-            closing.callback(asyncio.create_task(OpenTasks().watch()).cancel)
+            vitals = Vitals(lambda: reception.conversations, log)
+            closing.callback(asyncio.create_task(vitals.watch()).cancel)
             closing.callback(asyncio.create_task(states.watch()).cancel)
             closing.callback(asyncio.create_task(speaker.prepare()).cancel)
             closing.callback(asyncio.create_task(Retention(database, deletion, retention_days(agents)).run()).cancel)
@@ -132,6 +154,7 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
         }
 
     def tune(limits: Limits) -> None:
+        key_rates.limit(limits.requests_a_minute_per_key)
         if isinstance(transcriber, HedgedTranscriber):
             transcriber.percentile = limits.hedge_percentile
 
@@ -145,20 +168,23 @@ def compose(whisper: DeploymentHandle[Any], vad: DeploymentHandle[Any], tts: Dep
             webhooks,
             RemoteJudge(vad),
             MeteredLog(log),
-            FrameWaits().observe,
+            AudioWaits().observe,
             recorder,
+            tracer,
+            guard,
         ),
         routes=[
             *agents_api.routes(agents, keys, signatures),
             *signed_urls.routes(agents, keys, signatures, settings.public_url),
-            *conversations.routes(reader, listing, deletion, Opinions(database), keys),
+            *conversations.routes(reader, listing, deletion, Opinions(database, redactor), keys),
             *recordings.routes(library, keys),
         ],
-        middleware=[cors(settings.cors_origins)],
+        middleware=[cors(settings.cors_origins), Middleware(RequestRate, key_rates)],
         running=running,
         describe=describe,
         tune=tune,
-        reception=Reception(places, strain),
+        reception=reception,
+        refused=Refusals(),
     )
 
 
@@ -178,6 +204,13 @@ def choose_transcriber(settings: Settings, local: Transcriber, on_change: OnChan
 def choose_models(settings: Settings, environ: Mapping[str, str], on_change: OnChange) -> AgentModels:
     first, backup = (model and chat_model(model) for model in (settings.language_model, settings.backup_model))
     return AgentModels(first or OfflineAgent(), environ, backup=backup, on_change=on_change)
+
+
+def choose_guard(settings: Settings, on_change: OnChange) -> PromptGuard | None:
+    if (address := settings.guard) is None:
+        return None
+    key = address.api_key.get_secret_value() if address.api_key else NO_KEY
+    return PromptGuard(address.base_url, key, address.model, Breaker("prompt guard", on_change))
 
 
 def chat_model(address: ModelAddress) -> ChatModel:

@@ -30,6 +30,7 @@ from serve_app.api.answers import unserved
 from serve_app.caretaker import Caretaker
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.heartbeat import PING_EVERY_S
+from serve_app.conversation.quota import Quota, Quotas, Rate, Rates, TenantRates
 from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
 from serve_app.errors import ClientError, HelloError, InvalidMessage, Restarting, taken_over
 from serve_app.parts import Parts
@@ -55,19 +56,24 @@ class Limits(Ceilings, frozen=True, forbid_unknown_fields=True):
     """What `user_config` may hold, besides how many conversations there may be. `ping_every_s`: of new conversations,
     while their line is good. `speculation`: what is begun before a turn is decided. `early_…`: what this replica may
     spend on recognising before then. `hedge_percentile`: an answer of the recogniser's that is later than this share of
-    its latest ones is not waited for alone."""
+    its latest ones is not waited for alone. `a_minute_…`: how much may come on this replica in any minute, of which
+    a tenant is whoever an `Admission` says, and of REST requests with an API key."""
 
     ping_every_s: Annotated[float, msgspec.Meta(ge=1)] = PING_EVERY_S
     speculation: Speculation = Speculation.TTS
     early_recognitions_a_minute: Annotated[int, msgspec.Meta(ge=0)] = REQUESTS_A_MINUTE
     early_billed_s_a_minute: Annotated[int, msgspec.Meta(ge=0)] = BILLED_S_A_MINUTE
     hedge_percentile: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
+    a_minute_per_conversation: Rates = Rates()
+    a_minute_per_tenant: TenantRates = TenantRates()
+    requests_a_minute_per_key: Rate | None = None
 
 
 class Composition(NamedTuple):
     """What `app.py` put together for this replica. `running` holds what must be started and stopped around it, and
     tells which conversations another replica has taken over; `describe` says, for people, which part does what; `tune`
-    takes new limits to those that have any; `reception` has room for conversations, or not."""
+    takes new limits to those that have any; `reception` has room for conversations, or not; `refused` is told of
+    callers who get none."""
 
     agents: Mapping[str, Agent]
     access: Access
@@ -78,6 +84,7 @@ class Composition(NamedTuple):
     describe: Callable[[], Awaitable[dict[str, Any]]]
     tune: Callable[[Limits], None]
     reception: Reception
+    refused: Callable[[HelloError], None]
 
 
 @serve.deployment
@@ -88,6 +95,7 @@ class Gateway:
         self._user_config = UserConfig("Gateway", Limits)
         self._limits = Limits()
         self._ration = Ration()
+        self._quotas = Quotas(self._limits.a_minute_per_tenant)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._caretaker = Caretaker(self._sessions)
         if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
@@ -101,6 +109,7 @@ class Gateway:
         if limits := self._user_config.take(user_config):
             self._limits = limits
             self._ration = Ration(limits.early_recognitions_a_minute, limits.early_billed_s_a_minute)
+            self._quotas = Quotas(limits.a_minute_per_tenant)
             self._made.tune(limits)
 
     def __serve_build_asgi_app__(self) -> Starlette:
@@ -130,6 +139,7 @@ class Gateway:
             comes_back = "resume_token" in ws.query_params
             session = await (self._resume_session(ws, socket) if comes_back else self._start_session(ws, socket))
         except HelloError as e:
+            self._made.refused(e)
             await socket.close(e.close_code, e.message)
             return
         code, reading = NO_CLOSE_FRAME, asyncio.create_task(_read(ws, session, socket))
@@ -147,7 +157,9 @@ class Gateway:
     async def _start_session(self, ws: WebSocket, socket: "ClientSocket") -> Session:
         """Room is looked for before a single-use URL is used up."""
         admission = self._made.access.admit(ws)
+        quota = self._quotas.of(admission.tenant, _now())
         with self._place(admission.tenant, admission.agent_id) as place:
+            quota.begin(_now())
             await self._made.access.use(admission)
             session = Session(
                 admission.conversation_id or new_conversation_id(),
@@ -159,6 +171,7 @@ class Gateway:
                 speculation=self._limits.speculation,
                 ration=self._ration,
                 tenant=admission.tenant,
+                quotas=[quota, self._own_quota()],
                 ticket=self._ticket(admission.agent_id) if _asks_to_resume(ws) else None,
             )
             return self._run(session, socket, place)
@@ -184,6 +197,7 @@ class Gateway:
                 ping_every_s=self._limits.ping_every_s,
                 speculation=self._limits.speculation,
                 ration=self._ration,
+                quotas=[self._quotas.of(known.tenant, _now()), self._own_quota()],
                 ticket=known.ticket,
                 past=past,
                 epoch=known.past.epoch + 1,
@@ -205,6 +219,9 @@ class Gateway:
         leave = place.pop_all().close
         task.add_done_callback(lambda _: leave())
         return session
+
+    def _own_quota(self) -> Quota:
+        return Quota("conversation", self._limits.a_minute_per_conversation, _now())
 
     def _ticket(self, agent_id: str) -> Ticket:
         config = self._made.agents[agent_id].conversation_config
@@ -275,6 +292,11 @@ def _gone_is_an_os_error() -> Iterator[None]:
         yield
     except (WebSocketDisconnect, RuntimeError) as e:  # RuntimeError: it was closed already
         raise ConnectionResetError("the client is gone") from e
+
+
+def _now() -> float:
+    """On the clock of quotas."""
+    return asyncio.get_running_loop().time()
 
 
 def _asks_to_resume(ws: WebSocket) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from serve_app import run_processes
 from serve_app.errors import ConfigurationError, HelloError
+from serve_app.observability import logs
 from serve_app.ports_in_use import check_free, ports_of
 from serve_app.run_environment import keep_apart, load_flags, new_folder, run_lock
 from serve_app.terminal import NAME_WIDTH, Terminal
@@ -87,6 +88,7 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
     terminal.say("Automagik Hello")
     with ExitStack() as running:
         with terminal.step("settings"):
+            logs.on_stderr(os.environ)
             load_flags(RAY_FLAGS)
             data_dir = data_folder()
             ports = ports_of(os.environ)

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation import protocol
+from serve_app.conversation.server_messages import Audio, ConversationInitiationMetadata, Interruption, ServerMessage
 from serve_app.errors import HelloError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -44,11 +45,18 @@ class _Frame(NamedTuple):
 
 class Outbox:
     """Bounded, for callers that read slowly: of audio the oldest is dropped, and counted in `dropped`. `voice`: the
-    format of that audio. `keeps`: the client may come back."""
+    format of that audio. `keeps`: the client may come back. `sent` is told the id of every message that has left."""
 
-    def __init__(self, voice: AudioFormat = PCM_16000, *, keeps: bool = False) -> None:
+    def __init__(
+        self,
+        voice: AudioFormat = PCM_16000,
+        *,
+        keeps: bool = False,
+        sent: Callable[[int], None] = lambda event_id: None,
+    ) -> None:
         self.dropped = 0
         self._voice = voice
+        self._sent = sent
         self._rewound_to = 0  # what the client had received when it came back last
         self._kept: deque[_Frame] = deque(maxlen=KEPT if keeps else 0)  # the newest that have left
         self._frames: deque[_Frame] = deque()
@@ -61,11 +69,11 @@ class Outbox:
         """Messages of sound that the client has not taken yet."""
         return self._audio
 
-    def put(self, message: protocol.ServerMessage) -> None:
+    def put(self, message: ServerMessage) -> None:
         """Raises Unavailable when the client takes nothing."""
-        if isinstance(message, protocol.Interruption):
+        if isinstance(message, Interruption):
             self._drop_audio(self._audio)  # clients play what comes, also of an answer that is over
-        is_audio = isinstance(message, protocol.Audio)
+        is_audio = isinstance(message, Audio)
         if is_audio and self._audio >= MOST_AUDIO:
             self.dropped += 1
             self._drop_audio(1)
@@ -73,7 +81,7 @@ class Outbox:
             raise Unavailable("the client takes no messages")
         self._push(message)
 
-    def rewind(self, event_id: int, first: protocol.ServerMessage) -> float:
+    def rewind(self, event_id: int, first: ServerMessage) -> float:
         """Another connection begins: `first` is its first message, then come those after the one with this id, which is
         the newest that the client has received. Returns the seconds of sound among those, whether they had left or not:
         the conversation believes that they had."""
@@ -107,7 +115,7 @@ class Outbox:
                 await self._filled.wait()
             await self._send_first(socket)
 
-    async def close(self, socket: Socket, last: protocol.ServerMessage | None, code: int, reason: str) -> None:
+    async def close(self, socket: Socket, last: ServerMessage | None, code: int, reason: str) -> None:
         """Send what is left and `last`, then close. Never raises: the client may be gone, or take nothing more."""
         if last:
             self._push(last)
@@ -131,20 +139,21 @@ class Outbox:
             self._leaving = False
         frame = self._frames.popleft()
         self._audio -= frame.is_audio
+        self._sent(frame.event_id)
         if not frame.is_first:
             self._kept.append(frame)
 
-    def _push(self, message: protocol.ServerMessage) -> None:
+    def _push(self, message: ServerMessage) -> None:
         frame = self._frame(message)
         self._frames.append(frame)
         self._audio += frame.is_audio
         self._filled.set()
 
-    def _frame(self, message: protocol.ServerMessage) -> _Frame:
-        is_audio = isinstance(message, protocol.Audio)
-        seconds = self._voice.seconds(len(message.audio_base_64)) if isinstance(message, protocol.Audio) else 0.0
-        flushes = isinstance(message, protocol.Interruption)
-        is_first = isinstance(message, protocol.ConversationInitiationMetadata)
+    def _frame(self, message: ServerMessage) -> _Frame:
+        is_audio = isinstance(message, Audio)
+        seconds = self._voice.seconds(len(message.audio_base_64)) if isinstance(message, Audio) else 0.0
+        flushes = isinstance(message, Interruption)
+        is_first = isinstance(message, ConversationInitiationMetadata)
         event_id = getattr(message, "event_id", 0)
         return _Frame(protocol.encode(message), is_audio, event_id, seconds, flushes, is_first)
 

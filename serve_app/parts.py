@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from serve_app.observability.tracing import NO_TRACER, Tracer
 from serve_app.ports import (
     ConversationLog,
+    Guard,
     LanguageModel,
     Recorder,
     Speaker,
@@ -16,7 +18,8 @@ from serve_app.ports import (
 
 class Parts(NamedTuple):
     """The ports of a session, and where it reports how long (seconds) a text frame of audio waited for its verdict.
-    `recorder` None: no call is recorded."""
+    `recorder` None: no call is recorded. `tracer` records what calls spend their time on. `guard` None: no model looks
+    at callers' words."""
 
     transcriber: Transcriber
     speaker: Speaker
@@ -26,3 +29,5 @@ class Parts(NamedTuple):
     log: ConversationLog
     waited: Callable[[float], None]
     recorder: Recorder | None = None
+    tracer: Tracer = NO_TRACER
+    guard: Guard | None = None

@@ -23,6 +23,7 @@ __all__ = [
     "Alignment",
     "ConversationLog",
     "Fallback",
+    "Guard",
     "Judgement",
     "LanguageModel",
     "LogEvent",
@@ -76,6 +77,15 @@ class LanguageModel(Protocol):
         Fallback among them: another model goes on from here.
 
         Raises LanguageModelError, also for an answer with neither text nor a call.
+        """
+        ...
+
+
+class Guard(Protocol):
+    async def is_attack(self, words: str) -> bool:
+        """Whether the caller's words are meant to change what the agent was told.
+
+        Raises ProviderError, also if that takes too long; the conversation gets by without it.
         """
         ...
 

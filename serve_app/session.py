@@ -9,7 +9,7 @@ import itertools
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
 from serve_app.audio.pcm import AudioFormat
-from serve_app.conversation import protocol
+from serve_app.conversation import protocol, server_messages
 from serve_app.conversation.actions import (
     Actions,
     End,
@@ -25,15 +25,24 @@ from serve_app.conversation.actions import (
     Send,
 )
 from serve_app.conversation.agent import Agent
-from serve_app.conversation.allowance import Allowance
+from serve_app.conversation.allowance import Allowance, TooMuch
+from serve_app.conversation.client_messages import (
+    ClientMessage,
+    ConversationInitiation,
+    EnclaveSetupConfig,
+    MultimodalMessage,
+    UserAudioChunk,
+    UserMessage,
+)
 from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.opening import check_enclave
 from serve_app.conversation.past import Past
 from serve_app.conversation.playback import CHUNK_S
+from serve_app.conversation.quota import Quota
+from serve_app.conversation.server_messages import ERROR_CODES, Resume
 from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.errors import (
-    ClientError,
     Elsewhere,
     Finished,
     HelloError,
@@ -41,6 +50,9 @@ from serve_app.errors import (
     Restarting,
     taken_over,
 )
+from serve_app.observability.correlation import work_for
+from serve_app.observability.tracing import NO_TRACE, Trace
+from serve_app.observability.turn_lines import TurnLines
 from serve_app.outbox import Outbox, Socket
 from serve_app.parts import Parts
 from serve_app.ports import (
@@ -79,7 +91,8 @@ class _OverError(Exception):
 class Session:
     """`agents` are all there are; the conversation begins with the one under `agent_id`. With a `ticket`, its client
     may lose the connection and come back: meanwhile the conversation's clock stands still. `past`: what was said
-    before, elsewhere; `epoch`: how often it has moved."""
+    before, elsewhere; `epoch`: how often it has moved. `quotas`: of its own, and of others together with it; their
+    clock is the loop's."""
 
     def __init__(
         self,
@@ -93,12 +106,14 @@ class Session:
         speculation: Speculation = Speculation.TTS,
         ration: Ration | None = None,
         tenant: str = "",
+        quotas: Sequence[Quota] = (),
         ticket: Ticket | None = None,
         past: Past | None = None,
         epoch: int = 0,
     ) -> None:
         self.id = conversation_id
         self.ticket = ticket
+        self._agent_id = agent_id
         self._past = past
         self._epoch = epoch
         self._parts = parts
@@ -119,7 +134,8 @@ class Session:
         self._voice_format = AudioFormat.parse(config.tts.agent_output_audio_format)
         self._inbox: asyncio.Queue[tuple[float, str]] = asyncio.Queue()  # (when it came, text)
         self._unread = 0  # characters in it
-        self._outbox = Outbox(self._voice_format, keeps=ticket is not None)
+        self._outbox = Outbox(self._voice_format, keeps=ticket is not None, sent=self._sent)
+        self._trace: Trace = NO_TRACE
         self._presence = Presence()
         self._sending: asyncio.Task[None] | None = None
         self._sound: Soundtrack | None = None  # None: it has not begun, or is text only
@@ -130,6 +146,8 @@ class Session:
         self._moved = asyncio.Event()  # the deadline may be earlier than the timer believes
         self._wakes_at = float("inf")
         self._sequence = past.events[-1].sequence + 1 if past else 0
+        self._quotas = quotas
+        self._turn_lines = TurnLines(agent_id, past.events if past else ())
         self._judged = 0  # frames
 
     # ---- the socket's side
@@ -205,7 +223,8 @@ class Session:
         """A text frame came."""
         self._unread += len(text)
         if self._unread > LONGEST_BACKLOG:
-            self.end(ClientError("messages come faster than they can be read: send less, and audio in real time"))
+            message = "messages come faster than they can be read: send less, and audio in real time"
+            self.end(TooMuch(message, "connection_backlog"))
         if not self._over.is_set():
             self._inbox.put_nowait((self._now(), text))
 
@@ -216,12 +235,14 @@ class Session:
         socket = self._presence.socket
         assert socket is not None, "a session runs once a socket is attached"
         self._unix_of_zero = time.time() - asyncio.get_running_loop().time()
+        self._trace = self._parts.tracer.conversation(self.id, self._agent_id, self._real_time, epoch=self._epoch)
+        work_for(self.id, self._trace.root)
         self._begun = self._past.events[0].at_unix if self._past else self._real_time()
         error: HelloError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._work = Work(self._parts, self._conversation, tasks, self._perform, self._now)
+                self._work = Work(self._parts, self._conversation, tasks, self._perform, self._now, self._trace)
                 if self._past:
                     self._go_on(self._past)
                 tasks.create_task(self._take_in())
@@ -245,10 +266,13 @@ class Session:
         logger.error("conversation %s: unexpected %s\n%s", self.id, type(bug).__name__, where)
 
     async def _finish(self, error: HelloError | None) -> None:
+        self._over.set()  # nobody comes back from here on
         code, reason = (
             (error.close_code, error.message) if error else (self._client_code or 1000, "client disconnected")
         )
         if self._opened and not self._goes_on_elsewhere(error):
+            if isinstance(error, TooMuch):
+                self._append("rate_limited", {"what": error.what})
             self._append("ended", self._ending(error, code, reason))
         if self._presence.socket and self._client_code is None:
             await self._outbox.close(self._presence.socket, self._last_words(error), code, reason)
@@ -256,17 +280,19 @@ class Session:
             await self._sound.close()
         if self._outbox.dropped:
             logger.warning("conversation %s: %d audio messages dropped, unread", self.id, self._outbox.dropped)
+        self._turn_lines.close()
         logger.info("conversation %s ended with code %d", self.id, code)
+        self._trace.end(code, type(error).__name__ if error else reason)
         await self._parts.log.flush()
 
     def _goes_on_elsewhere(self, error: HelloError | None) -> bool:
         return isinstance(error, Elsewhere) or (isinstance(error, Restarting) and self.ticket is not None)
 
-    def _last_words(self, error: HelloError | None) -> protocol.Error | None:
+    def _last_words(self, error: HelloError | None) -> server_messages.Error | None:
         """A call that simply ended is no error; one that has not begun must not get a frame before its metadata."""
-        if error is None or type(error) is Finished or not self._opened or error.close_code not in protocol.ERROR_CODES:
+        if error is None or type(error) is Finished or not self._opened or error.close_code not in ERROR_CODES:
             return None
-        return protocol.Error.of(error)
+        return server_messages.Error.of(error)
 
     def _ending(self, error: HelloError | None, code: int, reason: str) -> dict[str, Any]:
         failed = error if not isinstance(error, Finished) else None
@@ -289,11 +315,12 @@ class Session:
             arrived, text = await self._inbox.get()
             self._unread -= len(text)
             message = protocol.decode(text)
+            self._charge(len(text))
             allowance.message(
                 len(text),
                 arrived,
-                is_audio=isinstance(message, protocol.UserAudioChunk),
-                is_turn=isinstance(message, protocol.UserMessage | protocol.MultimodalMessage),
+                is_audio=isinstance(message, UserAudioChunk),
+                is_turn=isinstance(message, UserMessage | MultimodalMessage),
             )
             if message is None:
                 continue
@@ -302,13 +329,18 @@ class Session:
             except RecursionError as e:
                 raise InvalidMessage("invalid message: nested too deep") from e
 
-    async def _receive(self, message: protocol.ClientMessage, arrived: float, allowance: Allowance) -> None:
-        if isinstance(message, protocol.EnclaveSetupConfig):
+    def _charge(self, size: int) -> None:
+        """Others share some of the quotas: the conversation's clock, which may stand still, is none for them."""
+        for quota in self._quotas:
+            quota.message(size, asyncio.get_running_loop().time())
+
+    async def _receive(self, message: ClientMessage, arrived: float, allowance: Allowance) -> None:
+        if isinstance(message, EnclaveSetupConfig):
             check_enclave(message)
             return  # the opening message follows
         if not self._opened:
             self._open(message)
-        if isinstance(message, protocol.UserAudioChunk) and self._sound:
+        if isinstance(message, UserAudioChunk) and self._sound:
             seconds = self._sound.seconds(message.user_audio_chunk)
             allowance.audio(seconds, arrived)
             self._perform(self._conversation.arrived(seconds, self._outbox.waiting_audio * CHUNK_S, arrived))
@@ -322,8 +354,8 @@ class Session:
         if not self._opened:
             self._open(None)
 
-    def _open(self, first: protocol.ClientMessage | None) -> None:
-        initiation = first if isinstance(first, protocol.ConversationInitiation) else protocol.ConversationInitiation()
+    def _open(self, first: ClientMessage | None) -> None:
+        initiation = first if isinstance(first, ConversationInitiation) else ConversationInitiation()
         resume = self._resume(0, resumed=False) if self.ticket else UNSET
         actions = self._conversation.open(initiation, self._now(), resume)  # refused: the close is the client's first
         self._opened = True
@@ -348,20 +380,24 @@ class Session:
             self._format, self._voice_format, self._now(), heard_before_s=heard_before_s, take=take
         )
 
-    def _resume(self, received_ms: int, *, resumed: bool = True) -> protocol.Resume:
+    def _resume(self, received_ms: int, *, resumed: bool = True) -> Resume:
         assert self.ticket
         expires_in_s = max(0.0, self.ticket.expires_at - time.time())
-        return protocol.Resume(self.ticket.token, round(expires_in_s), received_ms, resumed)
+        return Resume(self.ticket.token, round(expires_in_s), received_ms, resumed)
 
     async def _hear(self, sound: Soundtrack, data: bytes, arrived: float) -> None:
         frames = sound.arrive(data, arrived)
         for count, frame in enumerate(frames, start=1):
-            now = self._now()
-            behind_s = now - arrived + (len(frames) - count) * FRAME_S
-            self._perform(self._conversation.hear(sound.judge(frame), now, behind_s))
+            judged, now = sound.judge(frame), self._now()
+            waited_s = now - arrived
+            behind_s = waited_s + (len(frames) - count) * FRAME_S
+            self._perform(self._conversation.hear(judged, now, behind_s, waited_s))
             self._judged += 1
             if self._judged % FRAMES_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+    def _sent(self, event_id: int) -> None:
+        self._trace.sent(event_id)
 
     async def _send_out(self, socket: Socket) -> None:
         try:
@@ -416,8 +452,14 @@ class Session:
             self._moved.set()
 
     def _append(self, kind: str, data: dict[str, Any]) -> None:
-        self._parts.log.append(LogEvent(self.id, self._sequence, self._real_time(), kind, data, self._epoch))
+        event = LogEvent(self.id, self._sequence, self._real_time(), kind, data, self._epoch)
+        self._parts.log.append(event)
+        self._turn_lines.take(event)
+        self._trace.log(kind, data, event.at_unix)
         self._sequence += 1
+        if kind == "user_turn":
+            for quota in self._quotas:
+                quota.turn(asyncio.get_running_loop().time())
 
     def _now(self) -> float:
         """The conversation's clock."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -61,10 +61,33 @@ class ModelAddress(NamedTuple):
     model: str
 
 
-class Settings(BaseModel):
-    """The environment, by its variables' names in lower case. Empty means not set."""
+class Environment(BaseModel):
+    """Variables by their names in lower case. Empty means not set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Raises ConfigurationError, which names the variable."""
+        known = {name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())}
+        try:
+            return cls.model_validate(known)
+        except ValidationError as e:
+            first = e.errors(include_input=False)[0]
+            names = [f"environment variable {name}: " for name in map(str.upper, map(str, first["loc"][:1]))]
+            raise ConfigurationError("".join([*names, first["msg"].removeprefix("Value error, ")])) from e
+
+
+class LogSettings(Environment):
+    """What every process of ours is told about its log. `redaction_hook`: see `Redactor.from_spec`."""
+
+    log_level: Annotated[Literal["trace", "debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    redaction_hook: str = ""
+    region: str = "local"
+
+
+class Settings(Environment):
+    """The gateway's part of the environment."""
 
     database_url: str = Field(min_length=1)
     agents_dir: Path = AGENTS
@@ -79,6 +102,9 @@ class Settings(BaseModel):
     llm_backup_model: str | None = None
     llm_backup_base_url: Url | None = None
     llm_backup_api_key: Key | None = None
+    guard_model: str | None = None
+    guard_base_url: Url | None = None
+    guard_api_key: Key | None = None
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_items)] = ()
     signing_secret: Secret[Annotated[str, Field(min_length=32)]] | None = None
     public_url: Url | None = None
@@ -95,6 +121,14 @@ class Settings(BaseModel):
     def _backs_something_up(self) -> Self:
         if self.llm_backup_model and not self.language_model:
             raise ValueError("LLM_BACKUP_MODEL backs nothing up: set GROQ_API_KEY, LLM_API_KEY or LLM_BASE_URL too")
+        return self
+
+    @model_validator(mode="after")
+    def _guard_is_somewhere(self) -> Self:
+        if self.guard_model and not self.guard:
+            raise ValueError("GUARD_MODEL has no endpoint: set GROQ_API_KEY, GUARD_API_KEY or GUARD_BASE_URL too")
+        if (self.guard_base_url or self.guard_api_key) and not self.guard_model:
+            raise ValueError("GUARD_MODEL must name the model that looks at callers' words")
         return self
 
     @property
@@ -118,17 +152,16 @@ class Settings(BaseModel):
         return ModelAddress(first.base_url, self.llm_backup_api_key or first.api_key, model)
 
     @property
+    def guard(self) -> ModelAddress | None:
+        """The classifier of callers' words. Groq's key goes to Groq alone."""
+        if not self.guard_model:
+            return None
+        if self.guard_base_url:
+            return ModelAddress(self.guard_base_url, self.guard_api_key, self.guard_model)
+        key = self.guard_api_key or self.groq_api_key
+        return ModelAddress(f"{self.groq_base_url.rstrip('/')}/openai/v1", key, self.guard_model) if key else None
+
+    @property
     def recordings_archive(self) -> str:
         """Where recordings are kept once they are whole, as a URL."""
         return self.recordings_url or (self.recordings_dir / "archive").absolute().as_uri()
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Raises ConfigurationError, which names the variable."""
-        known = {name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())}
-        try:
-            return cls.model_validate(known)
-        except ValidationError as e:
-            first = e.errors(include_input=False)[0]
-            names = [f"environment variable {name}: " for name in map(str.upper, map(str, first["loc"][:1]))]
-            raise ConfigurationError("".join([*names, first["msg"].removeprefix("Value error, ")])) from e

@@ -4,7 +4,7 @@ from serve_app.audio.caller_audio import CallerAudio
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import AudioFormat, Samples
-from serve_app.conversation import protocol
+from serve_app.conversation.server_messages import Audio, Interruption, ServerMessage
 from serve_app.errors import InvalidMessage
 from serve_app.ports import Take
 
@@ -49,13 +49,13 @@ class Soundtrack:
         """The caller's audio goes on."""
         self._heard_at = now
 
-    def send(self, message: protocol.ServerMessage, now: float) -> None:
+    def send(self, message: ServerMessage, now: float) -> None:
         """Our voice may come back through the caller's microphone: it sounds from a certain sample of theirs on."""
-        if isinstance(message, protocol.Interruption):
+        if isinstance(message, Interruption):
             self._plays_until = now
             if self._take:
                 self._take.cut(self._from + self._sample_at(now))
-        elif isinstance(message, protocol.Audio):
+        elif isinstance(message, Audio):
             begins = max(now, self._plays_until)
             at = self._sample_at(begins)
             self._audio.played(message.audio_base_64, at)

@@ -12,6 +12,7 @@ from serve_app.conversation.actions import (
     Action,
     Actions,
     CallWebhook,
+    Inspect,
     Murmur,
     Speak,
     Stop,
@@ -23,8 +24,10 @@ from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.decisions import Judge, Overhear, Recognise
 from serve_app.conversation.tool_use import Outcome
 from serve_app.errors import ProviderError, ToolError
+from serve_app.observability.correlation import Span
+from serve_app.observability.tracing import Trace
 from serve_app.parts import Parts
-from serve_app.ports import Fallback, Question, Reasoning, SpeechChunk, ToolCall, Transcript
+from serve_app.ports import Fallback, Guard, Question, Reasoning, SpeechChunk, ToolCall, Transcript
 from serve_app.soundtrack import Soundtrack
 
 logger = logging.getLogger(__name__)
@@ -38,7 +41,8 @@ MURMUR_BUDGET_S = 0.300
 
 class Work:
     """One session's. Tasks live in its group; what they bring goes through `perform`; `now` is the conversation's
-    clock. `sound` is there before anything is asked about the caller's words."""
+    clock; `trace` learns what they spend their time on, from when it was asked for. `sound` is there before anything
+    is asked about the caller's words."""
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Work:
         tasks: asyncio.TaskGroup,
         perform: Callable[[Actions], None],
         now: Callable[[], float],
+        trace: Trace,
     ) -> None:
         self.sound: Soundtrack | None = None
         self._parts = parts
@@ -54,6 +59,7 @@ class Work:
         self._tasks = tasks
         self._perform = perform
         self._now = now
+        self._trace = trace
         self._replies: defaultdict[int, set[asyncio.Task[None]]] = defaultdict(set)
         self._recognition: asyncio.Task[None] | None = None
         self._look: asyncio.Task[None] | None = None  # at what the caller is saying
@@ -62,20 +68,23 @@ class Work:
         match action:
             case Recognise():
                 self._cancel_recognition()
-                self._recognition = self._spawn(self._recognise(action))
+                self._recognition = self._spawn(self._recognise(action, self._transcribing(action)))
             case Overhear():
                 self._cancel_look()
-                self._look = self._spawn(self._overhear(action))
+                self._look = self._spawn(self._overhear(action, self._transcribing(action, tentative=True)))
             case StopRecognising():
                 self._cancel_recognition()
             case Judge():
-                self._spawn(self._judge(action))
+                self._spawn(self._judge(action, self._trace.begin("judge", over_answer=action.overlap)))
             case Think(reply):
-                self._work_for(reply, self._think(action))
+                self._work_for(reply, self._think(action, self._trace.begin("think", reply=reply)))
+            case Inspect(reply):
+                if guard := self._parts.guard:
+                    self._work_for(reply, self._inspect(action, guard, self._trace.begin("inspect", reply=reply)))
             case CallWebhook(reply):
-                self._work_for(reply, self._call_webhook(action))
+                self._work_for(reply, self._call_webhook(action, self._trace.tool(action.call_id)))
             case Speak(reply):
-                self._work_for(reply, self._speak(action))
+                self._work_for(reply, self._speak(action, self._speaking(action)))
             case Murmur():
                 self._spawn(self._murmur(action))
             case Warm(language, voice):
@@ -84,18 +93,27 @@ class Work:
                 for task in self._replies.pop(reply, ()):
                     task.cancel()
 
-    async def _recognise(self, action: Recognise) -> None:
+    def _transcribing(self, action: Recognise | Overhear, **attributes: bool) -> Span:
+        audio_ms = (action.end - action.start) * 1000 // RATE
+        return self._trace.begin("transcribe", audio_ms=audio_ms, **attributes)
+
+    def _speaking(self, action: Speak) -> Span:
+        return self._trace.begin("speak", reply=action.reply, clause=action.clause, characters=len(action.text))
+
+    async def _recognise(self, action: Recognise, span: Span) -> None:
         try:
-            transcript = await self._transcribe(action)
+            with span:
+                transcript = await self._transcribe(action)
         except ProviderError as e:
             self._warn(e)
             self._perform(self._conversation.recognition_failed(action.id, e, self._now()))
         else:
             self._perform(self._conversation.recognised(action.id, transcript, self._now()))
 
-    async def _overhear(self, action: Overhear) -> None:
+    async def _overhear(self, action: Overhear, span: Span) -> None:
         try:
-            transcript = await self._transcribe(action)
+            with span:
+                transcript = await self._transcribe(action)
         except ProviderError:
             return  # nobody waits for it
         self._perform(self._conversation.overheard(action.id, transcript))
@@ -112,7 +130,7 @@ class Work:
         assert self.sound, "whose words could be asked for?"
         return self.sound.slice(start, end)
 
-    async def _judge(self, action: Judge) -> None:
+    async def _judge(self, action: Judge, span: Span) -> None:
         assert self.sound
         start = max(action.end - JUDGE_WINDOW, self.sound.held_from)
         question = Question(
@@ -123,55 +141,84 @@ class Work:
         )
         try:
             async with asyncio.timeout(JUDGE_BUDGET_S):
-                judgement = await self._parts.judge.judge(question)
+                with span:
+                    judgement = await self._parts.judge.judge(question)
         except (ProviderError, TimeoutError):
             return  # the session gets by without it
         self._perform(self._conversation.judged(action.id, judgement, self._now()))
 
-    async def _think(self, action: Think) -> None:
+    async def _think(self, action: Think, span: Span) -> None:
         answering = self._conversation.answering
         try:
-            async with aclosing(self._parts.model.reply(action.request)) as pieces:
-                async for piece in pieces:
-                    match piece:
-                        case Fallback():
-                            actions = answering.fell_back(action.reply, piece, self._now())
-                        case ToolCall():
-                            actions = answering.called(action.reply, piece, self._now())
-                        case Reasoning(text):
-                            actions = answering.reasoned(action.reply, text, self._now())
-                        case str():
-                            actions = answering.token(action.reply, piece, self._now())
-                    self._perform(actions)
+            with span:
+                async with aclosing(self._parts.model.reply(action.request)) as pieces:
+                    async for piece in pieces:
+                        self._perform(self._thought(action, piece, span))
+                        if not answering.heeds(action.reply):
+                            return  # and the model is not listened to any longer
         except ProviderError as e:
             self._warn(e)
             self._perform(answering.answer_failed(action.reply, e, self._now()))
         else:
             self._perform(answering.answered(action.reply, self._now()))
 
-    async def _call_webhook(self, action: CallWebhook) -> None:
+    def _thought(self, action: Think, piece: str | ToolCall | Reasoning | Fallback, span: Span) -> Actions:
+        """What comes of a piece of an answer."""
+        answering = self._conversation.answering
+        match piece:
+            case Fallback():
+                span.note(instead=piece.instead)
+                return answering.fell_back(action.reply, piece, self._now())
+            case ToolCall():
+                span.count("tool_calls")
+                return answering.called(action.reply, piece, self._now())
+            case Reasoning(text):
+                return answering.reasoned(action.reply, text, self._now())
+            case str():
+                span.mark("first_token_ms")
+                span.count("tokens")
+                return answering.token(action.reply, piece, self._now())
+
+    async def _inspect(self, action: Inspect, guard: Guard, span: Span) -> None:
         try:
-            outcome = Outcome(await self._parts.webhooks.call(action.tool, action.arguments, action.variables))
+            with span:
+                is_attack = await guard.is_attack(action.text)
+        except ProviderError as e:
+            self._warn(e)
+            return  # the answer is let out without its verdict
+        if is_attack:
+            self._perform(self._conversation.answering.suspected(action.reply, self._now()))
+
+    async def _call_webhook(self, action: CallWebhook, span: Span) -> None:
+        try:
+            with span:
+                outcome = Outcome(await self._parts.webhooks.call(action.tool, action.arguments, action.variables))
         except ToolError as e:
             outcome = Outcome(e.message, is_error=True)
         answering = self._conversation.answering
         self._perform(answering.tool_answered(action.reply, action.call_id, outcome, self._now()))
 
-    async def _speak(self, action: Speak) -> None:
+    async def _speak(self, action: Speak, span: Span) -> None:
         answering = self._conversation.answering
         speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)
         try:
-            async with aclosing(speech) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, Fallback):
-                        self._perform(answering.fell_back(action.reply, chunk, self._now()))
-                    else:
-                        self._perform(answering.spoken(action.reply, action.clause, chunk, self._now()))
+            with span:
+                async with aclosing(speech) as chunks:
+                    async for chunk in chunks:
+                        self._perform(self._spoken(action, chunk, span))
         except ProviderError as e:
             self._warn(e)
             self._perform(answering.speech_failed(action.reply, action.clause, e, self._now()))
         else:
             self._perform(answering.clause_spoken(action.reply, action.clause, self._now()))
+
+    def _spoken(self, action: Speak, chunk: SpeechChunk | Fallback, span: Span) -> Actions:
+        answering = self._conversation.answering
+        if isinstance(chunk, Fallback):
+            span.note(instead=chunk.instead)
+            return answering.fell_back(action.reply, chunk, self._now())
+        span.mark("first_audio_ms")
+        return answering.spoken(action.reply, action.clause, chunk, self._now())
 
     async def _murmur(self, action: Murmur) -> None:
         speech = self._parts.speaker.speak(action.text, language=action.language, voice=action.voice)

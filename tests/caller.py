@@ -14,12 +14,14 @@ from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import AudioFormat, Samples
 from serve_app.conversation.agent import Agent, ConversationConfig, Hearing, Persona, Rules, Voice
 from serve_app.conversation.playback import CHARS_PER_SECOND
+from serve_app.observability.tracing import NO_TRACER
 from serve_app.parts import Parts
 from serve_app.session import Session
 from tests.conversation.score import EVENTS, WAITS
 from tests.espeak import render
 from tests.fakes.ports import (
     MemoryLog,
+    ScriptedGuard,
     ScriptedJudge,
     ScriptedModel,
     ScriptedSpeaker,
@@ -63,6 +65,7 @@ class Call:
         self.model: ScriptedModel = parts.get("model") or ScriptedModel(ANSWER)
         self.speaker: ScriptedSpeaker = parts.get("speaker") or ScriptedSpeaker()
         self.webhooks: ScriptedWebhooks = parts.get("webhooks") or ScriptedWebhooks()
+        self.guard: ScriptedGuard | None = parts.get("guard")
         self.judge: ScriptedJudge = parts.get("judge") or ScriptedJudge()
         self.log = MemoryLog()
         self.wire = Wire()
@@ -71,7 +74,17 @@ class Call:
             "conv_1",
             "default",
             {"default": self.agent},
-            Parts(self.transcriber, self.speaker, self.model, self.webhooks, self.judge, self.log, self.waits.append),
+            Parts(
+                self.transcriber,
+                self.speaker,
+                self.model,
+                self.webhooks,
+                self.judge,
+                self.log,
+                self.waits.append,
+                tracer=parts.get("tracer") or NO_TRACER,
+                guard=self.guard,
+            ),
         )
         self.session.attach(self.wire)
 

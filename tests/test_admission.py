@@ -79,6 +79,7 @@ def test_a_tenant_who_has_enough_leaves_room_for_others(replica: Reception, othe
     enter(other, tenant="greedy", max_conversations_per_tenant=2)
     assert refusal(replica, tenant="greedy", max_conversations_per_tenant=2) == TENANT_FULL
     enter(replica, tenant="modest", max_conversations_per_tenant=2)
+    assert replica.conversations_on_node == 3
 
 
 def test_an_agent_has_its_own(replica: Reception, other: Reception) -> None:
@@ -86,6 +87,7 @@ def test_an_agent_has_its_own(replica: Reception, other: Reception) -> None:
     assert refusal(other, agent=limited(1), tenant="b") == AGENT_FULL
     assert refusal(other, agent=limited(0)) == AGENT_FULL
     enter(other, 5, agent=limited(-1))
+    assert (replica.conversations, other.conversations) == (1, 5)
 
 
 def test_who_leaves_makes_room_everywhere(replica: Reception, other: Reception) -> None:
@@ -114,6 +116,7 @@ def test_a_conversation_that_moves_here_finds_room_while_its_old_places_are_held
     enter(other, 5, agent=limited(5), **most)
     refusal(replica, agent=limited(5), **most)
     enter(replica, 5, agent=limited(5), resuming=True, **most)
+    assert (replica.conversations, other.conversations) == (5, 5)
 
 
 def test_it_goes_beyond_what_a_replica_takes_by_a_fifth_and_no_further(replica: Reception) -> None:
@@ -126,6 +129,7 @@ def test_it_goes_beyond_what_a_replica_takes_by_a_fifth_and_no_further(replica: 
 def test_the_smallest_replica_takes_one(replica: Reception) -> None:
     enter(replica, 1, max_conversations=1)
     enter(replica, 1, resuming=True, max_conversations=1)
+    assert replica.conversations == 2
 
 
 # ---- a replica that has too much to do

@@ -10,7 +10,7 @@ import pytest
 from serve_app.agent_checks import CLIENT_EVENTS, problems
 from serve_app.conversation.agent import Agent
 from serve_app.conversation.overrides import OVERRIDABLE
-from serve_app.conversation.protocol import SERVER_MESSAGES
+from serve_app.conversation.server_messages import SERVER_MESSAGES
 from tests.conversation.override_samples import nested
 
 RECORDED = Path(__file__).parents[2] / "shared/protocol/messages.json"
@@ -354,6 +354,21 @@ def test_other_braces_are_text(text: str) -> None:
     assert found({"agent": {"first_message": text}}) == []
 
 
+# ---- privacy
+
+
+def test_personal_data_that_nobody_finds_are_not_promised_to_be_redacted() -> None:
+    def asking_for(*entities: str) -> list[str]:
+        redaction = {"enabled": True, "entities": list(entities)}
+        return found(platform={"privacy": {"conversation_history_redaction": redaction}})
+
+    path = "platform_settings.privacy.conversation_history_redaction.entities"
+    assert asking_for() == asking_for("cpf", "contact_number", "unique_id.government_issued_id") == []
+    [problem] = asking_for("medical.medication")
+    assert problem.startswith(f"{path}: there is no 'medical.medication'")
+    assert "cpf, cnpj, card, phone, email, pix, iban, cep, rg, email_address" in problem
+
+
 # ---- when a provider fails
 
 
@@ -372,7 +387,8 @@ def test_who_transfers_says_to_whom(on_failure: dict[str, str]) -> None:
     assert list(problems(agent, {})) == ["hello.on_failure: action transfer and agent_id belong together"]
 
 
-def test_the_last_words_of_all_are_known_beforehand() -> None:
-    agent = msgspec.convert({"name": "Ana", "hello": {"on_failure": {"message": "Sinto muito, {{name}}."}}}, Agent)
+@pytest.mark.parametrize("field", ["on_failure", "on_guardrail"])
+def test_set_sentences_are_known_beforehand(field: str) -> None:
+    agent = msgspec.convert({"name": "Ana", "hello": {field: {"message": "Sinto muito, {{name}}."}}}, Agent)
     [problem] = problems(agent, {})
-    assert problem.startswith("hello.on_failure.message: no variables")
+    assert problem.startswith(f"hello.{field}.message: no variables")

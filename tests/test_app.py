@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deployments.whisper import RemoteTranscriber
-from serve_app.app import choose_models, choose_transcriber
+from serve_app.app import choose_guard, choose_models, choose_transcriber
 from serve_app.conversation.breaker import State
 from serve_app.providers.hedged_transcriber import HedgedTranscriber
 from serve_app.providers.offline_agent import OfflineAgent
@@ -66,3 +66,25 @@ def test_another_endpoint_never_gets_groqs_key(given: dict[str, str], key: str) 
 def test_nor_does_a_backup_elsewhere() -> None:
     backup = {"LLM_BACKUP_BASE_URL": "http://127.0.0.1:9/v1", "LLM_BACKUP_MODEL": "m"}
     assert chat_models(**GROQ, **backup)[1] == ("http://127.0.0.1:9/v1/", "none", "m")
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        (GROQ, None),
+        ({**GROQ, "GUARD_MODEL": "g"}, ("https://api.groq.com/openai/v1/", "gsk_ours")),
+        ({**GROQ, "GUARD_MODEL": "g", "GUARD_API_KEY": "gsk_other"}, ("https://api.groq.com/openai/v1/", "gsk_other")),
+        ({**GROQ, "GUARD_MODEL": "g", "GUARD_BASE_URL": "http://127.0.0.1:9/v1"}, ("http://127.0.0.1:9/v1/", "none")),
+    ],
+)
+def test_callers_words_are_looked_at_by_whom_the_environment_names(
+    environ: dict[str, str], address: tuple[str, str] | None
+) -> None:
+    states: dict[str, State] = {}
+    guard = choose_guard(settings(**environ), states.__setitem__)
+    if guard is None:
+        assert (address, states) == (None, {})
+        return
+    asyncio.run(guard.aclose())
+    assert (str(guard._client.base_url), guard._client.api_key) == address
+    assert states == {"prompt guard": State.CLOSED}

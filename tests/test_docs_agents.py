@@ -69,9 +69,16 @@ SECTIONS: dict[str, list[tuple[str, tuple[Struct, ...], Shape]]] = {
         ("auth.allowlist.*.", (agent.AllowedHost,), {}),
         ("overrides.", (agent.Permissions,), unserved.PERMISSIONS),
         ("privacy.", (agent.Privacy,), unserved.PRIVACY),
+        ("privacy.conversation_history_redaction.", (agent.HistoryRedaction,), unserved.HISTORY_REDACTION),
+        ("guardrails.", (agent.Guardrails,), unserved.GUARDRAILS),
+        ("guardrails.prompt_injection.", (agent.PromptInjection,), {}),
         ("call_limits.", (agent.CallLimits,), unserved.CALL_LIMITS),
     ],
-    "hello": [("", (agent.Hello,), {}), ("on_failure.", (agent.OnFailure,), {})],
+    "hello": [
+        ("", (agent.Hello,), {}),
+        ("on_failure.", (agent.OnFailure,), {}),
+        ("on_guardrail.", (agent.OnGuardrail,), {}),
+    ],
 }
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")

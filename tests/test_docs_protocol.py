@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serve_app import errors
-from serve_app.conversation import protocol
+from serve_app.conversation import client_messages, server_messages
 from tests.acceptance.test_wire_frames import NEVER_SENT
 
 REPOSITORY = Path(__file__).parents[1]
@@ -30,15 +30,15 @@ def status(heading: str) -> dict[str, str]:
 
 
 def test_every_client_message_has_a_row() -> None:
-    assert status("From the client").keys() == {"user_audio_chunk", *protocol.CLIENT_MESSAGES}
+    assert status("From the client").keys() == {"user_audio_chunk", *client_messages.CLIENT_MESSAGES}
     assert set(status("From the client").values()) <= {"supported", "error", "refused"}
 
 
 def test_every_server_message_has_a_row_and_what_it_says_is_so() -> None:
     table = status("To the client")
-    assert {name for name, said in table.items() if said == "supported"} == set(protocol.SERVER_MESSAGES)
+    assert {name for name, said in table.items() if said == "supported"} == set(server_messages.SERVER_MESSAGES)
     assert {name for name, said in table.items() if said == "not applicable"} == set(NEVER_SENT)
-    assert len(table) == len(protocol.SERVER_MESSAGES) + len(NEVER_SENT)
+    assert len(table) == len(server_messages.SERVER_MESSAGES) + len(NEVER_SENT)
 
 
 def test_the_reasons_are_those_of_the_test_that_looks_at_every_frame() -> None:
@@ -61,7 +61,7 @@ def test_every_end_is_one_that_the_code_knows() -> None:
     told = {(int(code), kind.strip("`")) for _, code, kind in rows("Ends")}
     assert {(code, kind) for code, kind in told if kind != "no error"} <= known
     assert {code for code, _ in told} == {code for code, _ in known}
-    assert {code for code, kind in told if kind != "no error"} == protocol.ERROR_CODES
+    assert {code for code, kind in told if kind != "no error"} == server_messages.ERROR_CODES
 
 
 @pytest.mark.parametrize("rule", rows("Rules"), ids=lambda rule: rule[0][:50])

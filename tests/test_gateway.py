@@ -18,7 +18,7 @@ from serve_app.api.cors import cors
 from serve_app.api_keys import ApiKeys
 from serve_app.conversation.agent import Agent, CallLimits, ConversationConfig, Persona, PlatformSettings
 from serve_app.drain import Drain
-from serve_app.errors import ConfigurationError, TranscriptionError
+from serve_app.errors import ConfigurationError, HelloError, TranscriptionError
 from serve_app.gateway import ClientSocket, Composition, Gateway
 from serve_app.parts import Parts
 from serve_app.places import Places
@@ -48,8 +48,14 @@ def places(tmp_path: Path) -> Iterator[Places]:
 
 
 @pytest.fixture
-def gateway(places: Places) -> Any:
-    made = PlainGateway(compose, places=places)
+def refused() -> list[HelloError]:
+    """What the gateway has told of callers who were turned away."""
+    return []
+
+
+@pytest.fixture
+def gateway(places: Places, refused: list[HelloError]) -> Any:
+    made = PlainGateway(compose, places=places, refused=refused.append)
     made.reconfigure({"max_conversations": 2})
     return made
 
@@ -61,7 +67,7 @@ def client(gateway: Any) -> Iterator[TestClient]:
         yield running
 
 
-def compose(places: Places) -> Composition:
+def compose(places: Places, refused: Callable[[HelloError], None] = lambda error: None) -> Composition:
     @asynccontextmanager
     async def running(superseded: Callable[[str], None]) -> AsyncIterator[None]:
         yield
@@ -81,7 +87,8 @@ def compose(places: Places) -> Composition:
     agents = {"test": AGENT}
     access = Access(agents, ApiKeys(), None, stored)
     reception = Reception(places, Strain())
-    return Composition(agents, access, parts, [], [cors(["*"])], running, describe, lambda limits: None, reception)
+    middleware, tune = [cors(["*"])], lambda limits: None
+    return Composition(agents, access, parts, [], middleware, running, describe, tune, reception, refused)
 
 
 async def stored(conversation_id: str) -> None:
@@ -102,12 +109,13 @@ def test_the_subprotocol_is_answered_only_when_asked_for(client: TestClient) -> 
         assert ws.accepted_subprotocol is None
 
 
-def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient) -> None:
+def test_beyond_the_limit_callers_are_told_to_try_again(client: TestClient, refused: list[HelloError]) -> None:
     with client.websocket_connect(CONVERSATION), client.websocket_connect(CONVERSATION):
         with client.websocket_connect(CONVERSATION) as third, pytest.raises(WebSocketDisconnect) as refusal:
             third.receive_json()
         assert refusal.value.code == 1013
         assert "try again" in refusal.value.reason
+    assert [str(error) for error in refused] == [refusal.value.reason]
 
 
 def test_a_place_is_free_again_when_its_call_is_over(client: TestClient) -> None:

@@ -1,13 +1,15 @@
 """A caller that reads slowly: what it misses is sound, oldest first; what it is told stays whole and in order."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     Audio,
     ConversationInitiationMetadata,
@@ -30,31 +32,46 @@ def response(event_id: int) -> AgentResponse:
     return AgentResponse("oi", event_id)
 
 
-def sent(*messages: ServerMessage, outbox: Outbox | None = None) -> list[tuple[str, int]]:
-    """Type and id of what a client gets that reads only when all of them are there."""
+@asynccontextmanager
+async def connected(outbox: Outbox, wire: Wire) -> AsyncIterator[None]:
+    """The client takes what there is, until the connection breaks."""
+    sending = asyncio.create_task(outbox.send(wire))
+    yield
+    await asyncio.sleep(0.01)
+    sending.cancel()
+    await asyncio.wait([sending])
+
+
+def told(wire: Wire) -> list[tuple[str, int | None]]:
+    """Type and id of what has come."""
+    return [
+        (frame["type"], next(v.get("event_id") for k, v in frame.items() if k != "type")) for _, frame in wire.frames
+    ]
+
+
+def sent(*messages: ServerMessage, outbox: Outbox | None = None) -> list[tuple[str, int | None]]:
+    """What a client gets that reads only when all of them are there."""
     outbox = outbox or Outbox()
     wire = Wire()
 
     async def scenario() -> None:
         for message in messages:
             outbox.put(message)
-        sending = asyncio.create_task(outbox.send(wire))
-        await asyncio.sleep(0.01)
-        sending.cancel()
+        async with connected(outbox, wire):
+            pass
 
     run(scenario())
-    return [(frame["type"], next(v["event_id"] for k, v in frame.items() if k != "type")) for _, frame in wire.frames]
+    return told(wire)
 
 
 def test_everything_is_sent_in_order_as_it_comes() -> None:
     wire, outbox = Wire(), Outbox()
 
     async def scenario() -> None:
-        sending = asyncio.create_task(outbox.send(wire))
-        for number in range(3):
-            outbox.put(audio(number))
-            await asyncio.sleep(1)
-        sending.cancel()
+        async with connected(outbox, wire):
+            for number in range(3):
+                outbox.put(audio(number))
+                await asyncio.sleep(1)
 
     run(scenario())
     assert [at for at, _ in wire.frames] == [0, 1, 2]
@@ -83,7 +100,7 @@ def test_no_event_is_lost_and_nothing_changes_places(runs: list[tuple[Any, int]]
     numbered = [kind(number) for number, kind in enumerate(messages)]
     received = sent(*numbered)
     events = [(m.TYPE, m.event_id) for m in numbered if not isinstance(m, Audio)]
-    assert [told for told in received if told[0] != "audio"] == events
+    assert [each for each in received if each[0] != "audio"] == events
     assert [number for _, number in received] == sorted(number for _, number in received)
     assert sum(kind == "audio" for kind, _ in received) <= MOST_AUDIO
 
@@ -132,10 +149,9 @@ def test_what_was_leaving_when_the_call_ended_is_not_lost() -> None:
         outbox = Outbox()
         outbox.put(audio(1))
         outbox.put(response(2))
-        sending = asyncio.create_task(outbox.send(wire))
-        await asyncio.sleep(1)
-        outbox.put(Interruption(3))
-        sending.cancel()
+        async with connected(outbox, wire):
+            await asyncio.sleep(1)
+            outbox.put(Interruption(3))
         wire.stuck = False
         await outbox.close(wire, None, 1000, "over")
 
@@ -149,29 +165,23 @@ FIRST = ConversationInitiationMetadata("conv_1", "pcm_16000", "pcm_16000")
 
 
 def resumed(received: int, sent_before: list[ServerMessage], waiting: list[ServerMessage]) -> tuple[list[Any], float]:
-    """Type and id of what comes over the second connection, and the seconds of sound said to be sent again."""
+    """What comes over the second connection after its first message, and the seconds of sound said to be sent again."""
     outbox, again = Outbox(keeps=True), Wire()
 
     async def scenario() -> float:
-        first = asyncio.create_task(outbox.send(Wire()))
-        for message in sent_before:
-            outbox.put(message)
-        await asyncio.sleep(0.01)
-        first.cancel()
-        await asyncio.sleep(0)
+        async with connected(outbox, Wire()):
+            for message in sent_before:
+                outbox.put(message)
+                await asyncio.sleep(0)  # it leaves
         for message in waiting:
             outbox.put(message)
         resent_s = outbox.rewind(received, FIRST)
-        second = asyncio.create_task(outbox.send(again))
-        await asyncio.sleep(0.01)
-        second.cancel()
-        return resent_s
+        async with connected(outbox, again):
+            return resent_s
 
     resent_s = run(scenario())
     assert again.types()[0] == FIRST.TYPE
-    return [
-        (frame["type"], next(v["event_id"] for k, v in frame.items() if k != "type")) for _, frame in again.frames[1:]
-    ], resent_s
+    return told(again)[1:], resent_s
 
 
 def sound(event_id: int) -> Audio:
@@ -195,20 +205,10 @@ def test_a_client_that_has_received_nothing_gets_everything() -> None:
 
 
 def test_one_that_was_away_for_longer_than_is_kept_gets_all_that_is() -> None:
-    outbox_full = [FIRST, *map(sound, range(10, 10 + KEPT + 5))]
-    outbox, again = Outbox(keeps=True), Wire()
-
-    async def scenario() -> None:
-        first = asyncio.create_task(outbox.send(Wire()))
-        for message in outbox_full:
-            outbox.put(message)
-            await asyncio.sleep(0)
-        first.cancel()
-        outbox.rewind(3, FIRST)
-
-    run(scenario())
-    assert len(outbox._frames) == 1 + KEPT
-    assert again.frames == []
+    older, newest = range(10, 15), range(15, 15 + KEPT)
+    got, resent_s = resumed(3, [FIRST, *map(sound, [*older, *newest])], [])
+    assert got == [("audio", event_id) for event_id in newest]
+    assert resent_s == pytest.approx(KEPT * 0.04)
 
 
 def test_sound_that_an_interruption_has_flushed_is_not_sent_again() -> None:
@@ -232,12 +232,26 @@ def test_a_client_that_comes_back_twice_without_news_gets_what_came_meanwhile() 
 
     async def scenario() -> None:
         for wire in (Wire(), Wire(), again):
-            sending = asyncio.create_task(outbox.send(wire))
-            outbox.put(response(2) if wire is not again else response(3))
-            await asyncio.sleep(0.01)
-            sending.cancel()
-            await asyncio.sleep(0)
+            async with connected(outbox, wire):
+                outbox.put(response(2) if wire is not again else response(3))
             outbox.rewind(5, FIRST)
 
     run(scenario())
     assert [event["event_id"] for event in again.events("agent_response")] == [2, 3]
+
+
+def test_who_wants_to_know_is_told_what_has_left() -> None:
+    left = list[int]()
+    outbox, stuck, wire = Outbox(keeps=True, sent=left.append), Wire(), Wire()
+
+    async def scenario() -> None:
+        stuck.stuck = True
+        outbox.put(audio(7))
+        async with connected(outbox, stuck):
+            pass
+        assert left == [], "the client has not taken it"
+        async with connected(outbox, wire):
+            outbox.put(response(8))
+
+    run(scenario())
+    assert left == [7, 8]

@@ -32,7 +32,9 @@ def moved_ports() -> dict[str, str]:
 
 
 def test_free_ports_pass() -> None:
-    free = ports_of({**moved_ports(), "DASHBOARD": "0"})
+    moved = moved_ports()
+    free = ports_of({**moved, "DASHBOARD": "0"})
+    assert str(free[0].number) == moved["PORT"]
     check_free(free)
 
 

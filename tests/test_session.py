@@ -7,7 +7,7 @@ import pytest
 from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import SUPPORTED_FORMATS, AudioFormat
 from serve_app.conversation.endpointing import PATIENCE_S, SILENCE_S
-from serve_app.conversation.turn_taking import LEAD_IN
+from serve_app.conversation.recognition import LEAD_IN
 from serve_app.errors import TranscriptionError
 from serve_app.ports import Judgement
 from serve_app.session import WAIT_FOR_INITIATION_S
@@ -24,7 +24,7 @@ def test_a_voice_turn_from_end_to_end() -> None:
     assert call.wire.events("agent_response")[0]["agent_response"] == ANSWER
     audio = b"".join(base64.b64decode(event["audio_base_64"]) for event in call.wire.events("audio"))
     assert len(audio) / 32_000 == pytest.approx(SPOKEN_S, abs=0.01)
-    told = [kind for kind in call.kinds() if kind not in ("audio", "discarded", "judgement", "clause")]
+    told = [kind for kind in call.kinds() if kind not in ("audio", "discarded", "judgement", "kept", "clause")]
     assert told == ["started", "user_turn", "answer", "agent_turn", "said", "ended"]
     assert call.log.kinds()["audio"] == len(call.wire.events("audio"))
 

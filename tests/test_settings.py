@@ -199,3 +199,16 @@ def test_recordings_stay_in_their_folder_unless_there_is_an_object_store() -> No
 def test_an_object_store_is_one_that_there_is(url: str) -> None:
     with pytest.raises(ConfigurationError, match="RECORDINGS_URL"):
         Settings.from_environment(DATABASE | {"RECORDINGS_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        ({"GUARD_MODEL": "g"}, "GUARD_MODEL has no endpoint"),
+        ({"GUARD_BASE_URL": "http://guard:9/v1"}, "GUARD_MODEL must name"),
+        ({"GUARD_API_KEY": "k"}, "GUARD_MODEL must name"),
+    ],
+)
+def test_a_guard_needs_a_model_and_an_endpoint(environ: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        Settings.from_environment(DATABASE | environ)

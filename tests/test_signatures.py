@@ -108,6 +108,7 @@ def test_one_for_any_conversation_is_used_often() -> None:
     signatures = Signatures(SECRET, Clock())
     for _ in range(3):
         signatures.use(Grant("ana", None, NOW + VALID_S))
+    assert signatures._used == {}, "nothing to be remembered"
 
 
 def test_what_has_been_used_is_remembered_while_it_is_valid_and_no_longer() -> None:

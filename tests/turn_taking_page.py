@@ -8,11 +8,20 @@ from pathlib import Path
 from types import ModuleType
 
 from serve_app.audio.framing import RATE
-from serve_app.conversation import backchannels, endpointing, overlap, playback, turn_taking
+from serve_app.conversation import (
+    backchannels,
+    endpointing,
+    loudness,
+    overlap,
+    playback,
+    questions,
+    recognition,
+    turn_taking,
+)
 from serve_app.conversation.turn_states import TRANSITIONS, Event, State
 
 PAGE = Path(__file__).parents[1] / "docs" / "turn-taking.md"
-MODULES = (endpointing, turn_taking, overlap, playback, backchannels)
+MODULES = (endpointing, turn_taking, recognition, questions, loudness, overlap, playback, backchannels)
 
 
 def page(text: str) -> str:

@@ -50,6 +50,7 @@ class ContextSocket:
         self._accepts = True
         self.used_at = self._clock()
         self.open = True
+        self.has_spoken = False
 
     @property
     def live(self) -> int:
@@ -143,6 +144,7 @@ class ContextSocket:
                 context.replies.put_nowait(failure)
         elif context is not None:
             context.heard_at = self._clock()
+            self.has_spoken = True
             if not context.left:
                 context.replies.put_nowait(reply)
             if reply.is_final:

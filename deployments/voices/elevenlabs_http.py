@@ -12,6 +12,7 @@ import msgspec
 
 from deployments.voices.elevenlabs_wire import Account, Opening, refusal, translated
 from serve_app.audio.pcm import AudioFormat
+from serve_app.observability.correlation import note
 from serve_app.ports import Alignment, SpeechChunk
 
 # Most servers keep an idle connection for 60 s and more.
@@ -31,6 +32,7 @@ class HttpStream:
         """Raises SpeechError."""
         with translated():
             response = await self._transport.handle_async_request(self._request(text, opening))
+        note(way=self.name, request_id=response.headers.get("request-id", ""))
         async with aclosing(response):
             if response.status_code != httpx.codes.OK:
                 raise refusal(response.status_code)

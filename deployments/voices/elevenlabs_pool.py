@@ -10,6 +10,7 @@ from deployments.voices.elevenlabs_contexts import Context, ContextSocket
 from deployments.voices.elevenlabs_generations import Generations
 from deployments.voices.elevenlabs_wire import INACTIVITY_S, Account, Closings, Opening, translated
 from serve_app.errors import SpeechError
+from serve_app.observability.correlation import note
 from serve_app.ports import SpeechChunk
 
 COMFORTABLE = 2
@@ -26,7 +27,7 @@ WANTED_S = 600.0
 MOST_WANTED = 20
 """Voices at once: callers may be permitted to name any, and none of them must keep a thousand sockets open."""
 RETRY_S = 10.0
-"""Between attempts that no clause waits for, when the last one failed."""
+"""Between attempts that no clause waits for, when the last one failed, or its socket was closed without a word."""
 
 
 class ContextPool:
@@ -56,6 +57,7 @@ class ContextPool:
         """Raises SpeechError."""
         with translated():
             socket, context = await self._shelf(opening).take()
+        note(way=self.name, context_id=context.id)
         async with aclosing(socket.speak(context, f"{text.rstrip()} ", opening.settings)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -132,10 +134,12 @@ class _Shelf:
 
     def tidy(self) -> None:
         now = self._clock()
+        if any(not socket.open and not socket.has_spoken for socket in self._sockets):  # taken, and then hung up on
+            self._retry_at = now + RETRY_S
         for socket in self._sockets:
             if socket.is_lost():
                 socket.end(SpeechError("ElevenLabs has fallen silent"))
-        self._sockets = [socket for socket in self._sockets if socket.open]
+        self._forget_closed()
         wanted = now < self._wanted_until
         if wanted and now >= self._retry_at and not any(self._is_fresh(socket) for socket in self._sockets):
             self._open()
@@ -144,6 +148,7 @@ class _Shelf:
             due = now - socket.used_at > SURPLUS_S or not wanted or not socket.has_room()
             if socket is not spare and not socket.live and due:
                 socket.end(SpeechError("ElevenLabs is not needed any more"))
+        self._forget_closed()
 
     def is_abandoned(self) -> bool:
         return self._clock() >= self._wanted_until and not self._sockets and (not self._opening or self._opening.done())
@@ -154,6 +159,9 @@ class _Shelf:
             await asyncio.wait([self._opening])
         for socket in self._sockets:
             socket.end(SpeechError("this voice is closed"))
+
+    def _forget_closed(self) -> None:
+        self._sockets = [socket for socket in self._sockets if socket.open]
 
     def _is_fresh(self, socket: ContextSocket) -> bool:
         return socket.has_room() and self._clock() - socket.used_at < RENEW_S

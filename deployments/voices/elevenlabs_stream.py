@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from deployments.voices.elevenlabs_wire import Account, Closings, Opening, decode_reply, translated
+from serve_app.observability.correlation import note
 from serve_app.ports import SpeechChunk
 
 
@@ -25,6 +26,7 @@ class SocketPerClause:
         """Raises SpeechError."""
         with translated():
             connection = await self._account.connect(self._account.socket_url(self.name, opening))
+        note(way=self.name)
         try:
             with translated():
                 await _send(

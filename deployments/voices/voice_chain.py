@@ -10,6 +10,7 @@ from deployments.voices.chunks import parsed_format
 from deployments.voices.progress import Progress
 from serve_app.conversation.breaker import Breaker, State
 from serve_app.errors import SpeechError
+from serve_app.observability.correlation import note
 from serve_app.ports import Fallback, SpeechChunk, Voice
 
 FIRST_AUDIO_S = 0.9
@@ -60,6 +61,7 @@ class VoiceChain:
             told = len(failed)
             try:
                 async with aclosing(link.speak(progress.rest, language=language, voice=voice)) as speech:
+                    note(engine=link.name)
                     async for item in speech:
                         yield progress.take(item) if isinstance(item, SpeechChunk) else item
                 return

@@ -14,6 +14,7 @@ from serve_app.api_keys import ApiKeys
 from serve_app.errors import ClientError, StoreError
 from serve_app.store.filters import Filters
 from serve_app.store.opinions import Opinion
+from serve_app.store.otlp import otlp_traces
 
 LONGEST_BODY = 16_384
 """Bytes: a comment has 2,000 characters at most."""
@@ -71,7 +72,7 @@ def routes(
         conversation = await reader.read(_id(request))
         if conversation is None:
             return _unknown(request)
-        traces = {"otlp_traces": None} if form == "opentelemetry" else {}
+        traces = {"otlp_traces": otlp_traces(conversation)} if form == "opentelemetry" else {}
         return JSONResponse(conversation | traces)
 
     async def get_metrics(request: Request) -> Response:
@@ -100,7 +101,7 @@ def routes(
         return JSONResponse({}) if await opinions.give(_id(request), opinion) else _unknown(request)
 
     def route(path: str, endpoint: Endpoint, method: str) -> Route:
-        return Route(path, _unless_away(endpoint), methods=[method])
+        return Route(path, _unless_away(path, endpoint), methods=[method])
 
     path = "/v1/convai/conversations/{conversation_id}"
     return [
@@ -112,12 +113,14 @@ def routes(
     ]
 
 
-def _unless_away(endpoint: Endpoint) -> Endpoint:
+def _unless_away(path: str, endpoint: Endpoint) -> Endpoint:
+    """The log is told of the route: in the request's own path there may be anything."""
+
     async def answered(request: Request) -> Response:
         try:
             return await endpoint(request)
         except StoreError as e:
-            logger.warning("%s of %r was not possible: %s", request.method, request.url.path, e.message)
+            logger.warning("%s of %s was not possible: %s", request.method, path, e.message)
             return error(503, "store_unavailable", "Conversations cannot be reached at the moment. Try again later.")
 
     return answered

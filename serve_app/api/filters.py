@@ -11,7 +11,7 @@ from serve_app.store.filters import Filters
 
 _ANALYSIS = "calls are not analysed here"
 _BRANCHES = "there are no branches or versions of agents here"
-_GUARDRAILS = "there are no guardrails here"
+_GUARDRAILS = "conversations are not filed by guardrails: see triggered_guardrails of their transcripts"
 _PHONES = "there is no telephone network here"
 _PROCEDURES = "there are no workflows and no procedures here"
 _TAGS = "conversations have no tags and no topics here"

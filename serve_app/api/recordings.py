@@ -33,7 +33,7 @@ def routes(recordings: Library, keys: ApiKeys) -> list[Route]:
                 return error(404, "audio_not_found", message)
             return await _wav(mix) if wanted == "wav" else _mp3(mix)
         except StoreError as e:
-            logger.warning("the recording of conversation %r could not be read: %s", conversation_id, e.message)
+            logger.warning("a recording could not be read: %s", e.message)
             return error(503, "store_unavailable", "Recordings cannot be read at the moment. Try again later.")
 
     path = "/v1/convai/conversations/{conversation_id}/audio"

@@ -17,7 +17,7 @@ from serve_app.audio.pcm import AudioFormat
 from serve_app.client.events import ConversationOver, Event, Reconnecting, Resumed
 from serve_app.client.kept_audio import MESSAGE_S, KeptAudio
 from serve_app.client.line import NO_CLOSE_FRAME, Address, Dial, Line, LineLost, WebSocketLine
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     SERVER_MESSAGES,
     Audio,
     ConversationInitiationMetadata,
@@ -262,7 +262,7 @@ def _decode(frame: str) -> ServerMessage | None:
     try:
         fields = _MESSAGE.decode(frame)
         kind = SERVER_MESSAGES.get(msgspec.json.decode(fields["type"], type=str))
-        return msgspec.json.decode(fields[kind.ENVELOPE], type=kind) if kind else None
+        return msgspec.json.decode(fields[kind.ENVELOPE] if kind.ENVELOPE else b"{}", type=kind) if kind else None
     except (msgspec.DecodeError, KeyError) as e:
         raise LineLost(NOT_UNDERSTOOD, f"the server's message is none of the protocol's: {e}") from e
 

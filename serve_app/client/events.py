@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, TypeAlias
 
-from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.server_messages import ServerMessage
 
 
 class ConversationOver(Exception):

@@ -8,7 +8,7 @@ from serve_app.conversation.agent import Voice
 from serve_app.conversation.decisions import Judge, Overhear, Recognise
 from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.model_request import ModelRequest
-from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.server_messages import ServerMessage
 from serve_app.conversation.tools import WebhookTool
 from serve_app.errors import HelloError
 
@@ -26,6 +26,13 @@ class Think(msgspec.Struct, frozen=True):
 
     reply: int
     request: ModelRequest
+
+
+class Inspect(msgspec.Struct, frozen=True):
+    """Ask a classifier, if there is one, whether the caller's words are an attack; report it under `reply` if so."""
+
+    reply: int
+    text: str
 
 
 class CallWebhook(msgspec.Struct, frozen=True):
@@ -87,6 +94,7 @@ Action = (
     | StopRecognising
     | Judge
     | Think
+    | Inspect
     | CallWebhook
     | Speak
     | Murmur

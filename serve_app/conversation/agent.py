@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from serve_app.conversation import personal_data
 from serve_app.conversation.manners import Eagerness, Manners, Strategy
 from serve_app.conversation.tools import (
     BuiltInTools,
@@ -205,17 +206,37 @@ class CallLimits(_Section, frozen=True):
     agent_concurrency_limit: Annotated[int, Meta(ge=-1)] = -1
 
 
+class HistoryRedaction(_Section, frozen=True):
+    """Which personal data the stored transcript is without; no `entities`: all that can be found."""
+
+    enabled: bool = False
+    entities: tuple[str, ...] = ()
+
+
 class Privacy(_Section, frozen=True):
     """`record_voice`: both sides of its calls are recorded. `retention_days`: after its end a call's record is kept as
     long, and deleted then; -1: never."""
 
     record_voice: bool = False
     retention_days: Annotated[int, Meta(ge=-1, le=36_500)] = -1
+    conversation_history_redaction: HistoryRedaction = HistoryRedaction()
+
+
+class PromptInjection(_Section, frozen=True):
+    is_enabled: bool = False
+
+
+class Guardrails(_Section, frozen=True):
+    """`prompt_injection`: the caller's words, what goes to tools, and what the agent is about to say are looked at;
+    what follows is for `hello.on_guardrail` to say."""
+
+    prompt_injection: PromptInjection = PromptInjection()
 
 
 class PlatformSettings(_Section, frozen=True):
     auth: Auth = Auth()
     privacy: Privacy = Privacy()
+    guardrails: Guardrails = Guardrails()
     overrides: Permissions = Permissions()
     call_limits: CallLimits = CallLimits()
     widget: dict[str, Any] = {}
@@ -231,6 +252,14 @@ class OnFailure(_Section, frozen=True):
     agent_id: str = ""
 
 
+class OnGuardrail(_Section, frozen=True):
+    """What follows when a guardrail is triggered: it is noted and nothing else, `message` (empty: ours) is said in
+    place of an answer, or it is said and the call ends."""
+
+    action: Literal["ignore", "deflect", "end"] = "deflect"
+    message: str = ""
+
+
 class Hello(_Section, frozen=True):
     """What ElevenLabs' agents do not have. `confidence_threshold`: the caller is asked again after words that were
     understood less surely than this, 0..1. `overlap`: what becomes of the agent's words when the caller speaks over
@@ -240,6 +269,7 @@ class Hello(_Section, frozen=True):
     overlap: Strategy = "overlap_aware"
     backchannels: bool = True
     on_failure: OnFailure = OnFailure()
+    on_guardrail: OnGuardrail = OnGuardrail()
 
 
 class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -266,6 +296,12 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             turn.transcribe_on_disabled_interruptions,
             self.hello.backchannels,
         )
+
+    @property
+    def redacts(self) -> list[str]:
+        """Kinds of personal data that its conversations are stored without."""
+        redaction = self.platform_settings.privacy.conversation_history_redaction
+        return personal_data.kinds(redaction.entities) if redaction.enabled else []
 
     @property
     def client_events(self) -> frozenset[str]:

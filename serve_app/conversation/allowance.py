@@ -18,6 +18,14 @@ CHARACTERS_AT_ONCE = 400_000.0
 """In messages other than audio: all of it is kept, and told to the language model."""
 
 
+class TooMuch(ClientError):
+    """Of what the client sends. `what`, in a word or two, is for who counts."""
+
+    def __init__(self, message: str, what: str = "") -> None:
+        super().__init__(message)
+        self.what = what
+
+
 class Bucket:
     """A token bucket: `at_once` at first, `per_s` from then on."""
 
@@ -40,7 +48,7 @@ class Bucket:
 
 
 class Allowance:
-    """Of one client, from when its socket opened. Both methods raise ClientError, which says what to do."""
+    """Of one client, from when its socket opened. Both methods raise TooMuch, which says what to do."""
 
     def __init__(self, now: float) -> None:
         self._audio_s = Bucket(1.0, AUDIO_AHEAD_S, now)
@@ -52,15 +60,19 @@ class Allowance:
     def message(self, length: int, now: float, *, is_audio: bool = False, is_turn: bool = False) -> None:
         """One of so many characters came."""
         if not self._messages.take(now):
-            raise ClientError(f"too many messages: {MESSAGES_PER_S:.0f} a second are heard; send longer audio chunks")
+            message = f"too many messages: {MESSAGES_PER_S:.0f} a second are heard; send longer audio chunks"
+            raise TooMuch(message, "connection_messages")
         if not is_audio and not self._events.take(now):
-            raise ClientError(f"too many messages: besides audio, {EVENTS_PER_S:.0f} a second are heard")
+            message = f"too many messages: besides audio, {EVENTS_PER_S:.0f} a second are heard"
+            raise TooMuch(message, "connection_messages")
         if is_turn and not self._turns.take(now):
-            raise ClientError(f"too many messages: {TURNS_PER_S:.0f} a second are answered")
+            raise TooMuch(f"too many messages: {TURNS_PER_S:.0f} a second are answered", "connection_turns")
         if not is_audio and not self._characters.take(now, length):
-            raise ClientError(f"too much text: besides audio, {CHARACTERS_PER_S:.0f} characters a second are read")
+            message = f"too much text: besides audio, {CHARACTERS_PER_S:.0f} characters a second are read"
+            raise TooMuch(message, "connection_text")
 
     def audio(self, seconds: float, now: float) -> None:
         """So much was in it."""
         if not self._audio_s.take(now, seconds):
-            raise ClientError("audio comes faster than it can have been spoken: send it in real time")
+            message = "audio comes faster than it can have been spoken: send it in real time"
+            raise TooMuch(message, "connection_audio")

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from serve_app.conversation import protocol
-from serve_app.conversation.actions import Actions, End, Stop, Think, Warm
+from serve_app.conversation.actions import Actions, End, Inspect, Stop, Think, Warm
 from serve_app.conversation.agent import OnFailure
+from serve_app.conversation.client_messages import ClientToolResult
 from serve_app.conversation.delivery import REPLY_BUDGET_S, Delivery
 from serve_app.conversation.dialogue import Dialogue, Message
 from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.fillers import enough_fillers, filler, filler_due
+from serve_app.conversation.guarding import CLASSIFIER, Guarding
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.notes import GO_ON_NOTE
@@ -22,6 +23,7 @@ from serve_app.conversation.past import Past, Unfinished
 from serve_app.conversation.patience import Patience
 from serve_app.conversation.playback import LEAD_S, LONG_LEAD_S, SpeechChunk
 from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import InternalTentativeAgentResponse, Interruption
 from serve_app.conversation.speculation import Speculation, same_words
 from serve_app.conversation.tool_use import Outcome
 from serve_app.conversation.toolbox import Toolbox
@@ -47,6 +49,7 @@ class Answering:
         out: Outgoing,
         turns: TurnTaking,
         patience: Patience,
+        guarding: Guarding,
         *,
         text_only: bool,
         speculation: Speculation = Speculation.TTS,
@@ -57,7 +60,8 @@ class Answering:
         self._patience = patience
         self._text_only = text_only
         self._delivery = Delivery(out, turns, text_only=text_only, speculation=speculation)
-        self._toolbox = Toolbox(out, identity)
+        self._guarding = guarding
+        self._toolbox = Toolbox(out, identity, guarding)
         self.dialogue = Dialogue(identity.prompt)
         self.reply: Reply | None = None
         self._replies = 0
@@ -66,14 +70,21 @@ class Answering:
 
     # ---- what the session reports
 
+    def heeds(self, reply_id: int) -> bool:
+        """What the model brings for this reply is still wanted."""
+        return self._heeded(reply_id) is not None
+
     def token(self, reply_id: int, text: str, now: float) -> Actions:
-        if reply := self._current(reply_id):
+        if reply := self._heeded(reply_id):
             reply.token(text, now)
+            self._mind_leak(reply, now)
             self._delivery.wrote(reply, now)
+            if reply.refused:
+                self._go_on(reply, now)
         return self.done()
 
     def reasoned(self, reply_id: int, text: str, now: float) -> Actions:
-        if reply := self._current(reply_id):
+        if reply := self._heeded(reply_id):
             reply.reasoning += text
             self._delivery.wrote(reply, now)
         return self.done()
@@ -86,28 +97,44 @@ class Answering:
 
     def called(self, reply_id: int, call: ToolCall, now: float) -> Actions:
         """The model wants this tool. Nothing happens before it has finished, and the turn is the agent's."""
-        if reply := self._current(reply_id):
+        if reply := self._heeded(reply_id):
             reply.calls.append(call)
         return self.done()
 
     def answered(self, reply_id: int, now: float) -> Actions:
         """The model has finished."""
-        if reply := self._current(reply_id):
+        if reply := self._heeded(reply_id):
             reply.thinking = False
+            reply.settle(now)
+            self._mind_leak(reply, now)
             if len(reply.rounds) >= MOST_ROUNDS or reply.toolless:
                 reply.calls = []  # it was offered none
             if not reply.taken:
-                self._out.send(protocol.InternalTentativeAgentResponse(reply.text))
+                self._out.send(InternalTentativeAgentResponse(reply.text))
             self._go_on(reply, now)
         return self.done()
 
     def answer_failed(self, reply_id: int, error: HelloError, now: float) -> Actions:
         """What was said so far stands, and an apology follows."""
-        if reply := self._current(reply_id):
+        if reply := self._heeded(reply_id):
             self._out.log_error(error)
             reply.thinking, reply.calls, reply.broken = False, [], reply.broken or error
-            if reply.taken:
+            reply.settle(now)
+            self._mind_leak(reply, now)
+            if reply.refused:
+                self._go_on(reply, now)
+            elif reply.taken:
                 self._tell_broken(reply, error, now)
+        return self.done()
+
+    def suspected(self, reply_id: int, now: float) -> Actions:
+        """A classifier takes the words that this reply answers for an attack."""
+        if (reply := self._current(reply_id)) is None:
+            self._guarding.tell("input", CLASSIFIER, action="late")  # all of it was heard before
+            return self.done()
+        reply.suspected = True
+        if reply.taken:
+            self._turn_away(reply, now)
         return self.done()
 
     def tool_answered(self, reply_id: int, call_id: str, outcome: Outcome, now: float) -> Actions:
@@ -119,7 +146,7 @@ class Answering:
             self._go_on(reply, now)
         return self.done()
 
-    def client_answered(self, result: protocol.ClientToolResult, now: float) -> bool:
+    def client_answered(self, result: ClientToolResult, now: float) -> bool:
         """False: to a call that was never made."""
         known = self._toolbox.answered(self.reply, result, now)
         if self.reply:
@@ -154,7 +181,7 @@ class Answering:
 
     def done(self) -> Actions:
         """All that is to be done now."""
-        listed = protocol.Interruption.TYPE in self._out.events  # to do without the event is to do without it
+        listed = Interruption.TYPE in self._out.events  # to do without the event is to do without it
         barge_in = listed and self._identity.agent.hello.overlap != "disabled"
         self._turns.interruptible = barge_in and not self.protected
         self._turns.manners = self._identity.manners
@@ -191,6 +218,8 @@ class Answering:
         reply = self._next_reply(metrics)
         reply.question, reply.toolless = text, bool(note)
         self._think(reply, _noted(self.dialogue.messages(and_then=text), note), now)
+        if self._guarding.is_on:
+            self._out.do(Inspect(reply.id, text))
         return metrics
 
     def take_turn(self, now: float) -> None:
@@ -220,9 +249,24 @@ class Answering:
         self._turns.answering()
         self._release(reply, now)
 
-    def say(self, text: str, now: float, *, protected: bool = False, ends: HelloError | None = None) -> None:
-        """Words of the agent's own accord. `ends`: the call ends with this once they were heard."""
-        reply = self._next_reply(TurnMetrics())
+    def deflect(self, metrics: TurnMetrics, now: float) -> None:
+        """The caller's words are an attack: they are not answered, and the model never reads them."""
+        self.dialogue.withhold()
+        text, ends = self._guarding.instead(self._identity.language)
+        self.say(text, now, protected=ends is not None, ends=ends, metrics=metrics)
+
+    def say(
+        self,
+        text: str,
+        now: float,
+        *,
+        protected: bool = False,
+        ends: HelloError | None = None,
+        metrics: TurnMetrics | None = None,
+    ) -> None:
+        """Words of the agent's own accord. `ends`: the call ends with this once they were heard. `metrics`: of the turn
+        that they answer."""
+        reply = self._next_reply(metrics or TurnMetrics())
         reply.protected, reply.ends = protected, ends
         reply.utter(text, now)
         self._turns.answering()
@@ -263,11 +307,20 @@ class Answering:
         heard, fade = reply.heard(now), reply.playback.fade(now)
         reply.writing.close()
         reply.writing.announce(now)
-        event_id = self._out.send_with_id(protocol.Interruption)
-        self._out.log("interruption", event_id=event_id, turn=reply.id)
+        event_id = self._out.send_with_id(Interruption)
+        if fade:
+            reply.metrics.sounded(now)
+        self._out.log("interruption", event_id=event_id, turn=reply.id, metrics=reply.metrics.interruption())
         if fade:
             self._delivery.send(reply, fade)
         self._cut(reply, reply.writing, heard, now)
+
+    def duck(self, talked_over_at: float | None) -> None:
+        """The caller makes a sound over the voice, since then. None: no other than before."""
+        if reply := self.reply:
+            reply.playback.duck()
+            if talked_over_at is not None:
+                reply.metrics.talk_over(talked_over_at)
 
     def yield_floor(self, now: float) -> None:
         """The caller takes the floor when the clause that is being said is over."""
@@ -326,6 +379,11 @@ class Answering:
     def _current(self, reply_id: int) -> Reply | None:
         return self.reply if self.reply and self.reply.id == reply_id else None
 
+    def _heeded(self, reply_id: int) -> Reply | None:
+        """The one that the model still writes."""
+        reply = self._current(reply_id)
+        return None if reply is None or reply.refused else reply
+
     def _next_reply(self, metrics: TurnMetrics) -> Reply:
         """A new one, or the one that has passed the time until now."""
         if self.reply and self.reply.held:
@@ -334,7 +392,8 @@ class Answering:
         if self.reply:
             self.discard()
         self._replies += 1
-        self.reply = Reply(self._replies, self._identity.language, self._identity.voice, metrics)
+        identity, sieve = self._identity, self._guarding.sieve()
+        self.reply = Reply(self._replies, identity.language, identity.voice, metrics, sieve)
         self.reply.playback.lead_s = self._lead_s
         return self.reply
 
@@ -348,11 +407,16 @@ class Answering:
         if not reply.taken:
             reply.taken, reply.taken_at, reply.writing = True, now, Writing(reply, self._out, told)
             reply.playback.release()
+            if reply.suspected:
+                self._turn_away(reply, now)
+                if self.reply is not reply:
+                    return
         elif reply.playback.plays_until > now:  # it has passed the time, and still does
             self._turns.agent_started()
         if reply.broken and not reply.apology:
             self._tell_broken(reply, reply.broken, now)
             return
+        self._mind_leak(reply, now)
         if reply.complete and reply.writing:
             reply.writing.close()
         self._go_on(reply, now)
@@ -373,7 +437,7 @@ class Answering:
 
     def _go_on(self, reply: Reply, now: float) -> None:
         """Whatever comes next: tools, the model again, or the end of the text."""
-        if reply.yielded:
+        if reply.yielded or (reply.refused and not reply.complete):
             return
         if reply.taken and not reply.thinking and reply.calls:
             self._use_tools(reply, now)
@@ -397,6 +461,7 @@ class Answering:
         before = reply.last_use_at
         self._toolbox.use(reply, reply.calls, now)
         self._follow_identity()
+        reply.sieve = self._guarding.sieve()
         tools = [use.tool for use in reply.rounds[-1].uses if use.tool]
         if any(tool.interruption_mode == "disable_during_tool_and_turn" for tool in tools):
             reply.protected = True
@@ -536,6 +601,30 @@ class Answering:
         self._complete(reply, now)
         self._release(reply, now)
 
+    # ---- what the guards find
+
+    def _turn_away(self, reply: Reply, now: float) -> None:
+        """The answer to an attack ends where it is."""
+        self._guarding.tell("input", CLASSIFIER)
+        if self._guarding.acts:
+            self.cut_off(now)
+            self.deflect(TurnMetrics(caller_stopped=reply.metrics.caller_stopped, decided=now), now)
+
+    def _mind_leak(self, reply: Reply, now: float) -> None:
+        """What the model gives away is not let out, nor what it says after it: a set sentence takes its place."""
+        if reply.leak is None or reply.leak_told or not reply.taken:
+            return
+        reply.leak_told = True
+        self._guarding.tell("output", reply.leak, turn=reply.id)
+        if reply.complete or not reply.refused:
+            return
+        text, reply.ends = self._guarding.instead(reply.language)
+        reply.thinking, reply.calls, reply.protected = False, [], reply.ends is not None
+        if reply.writing:
+            reply.writing.close()
+        reply.utter(text, now)
+        self._complete(reply, now)
+
     def _hand_over(self, agent_id: str, now: float) -> None:
         """The call is the other agent's."""
         self._put_through = True
@@ -544,7 +633,7 @@ class Answering:
         except ToolError as e:
             self.fail(e, now)
             return
-        self._out.log("transfer", agent_id=agent_id)
+        self._out.log("transfer", agent_id=agent_id, redact=self._identity.agent.redacts)
         self._follow_identity()
         if self._identity.first_message:
             self.say(self._identity.first_message, now)

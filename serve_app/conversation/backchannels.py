@@ -3,13 +3,13 @@
 from itertools import count
 
 from serve_app.audio.pcm import AudioFormat
-from serve_app.conversation import protocol
 from serve_app.conversation.actions import Murmur
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.ignore_terms import TAKES
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.phrasing import Clause
 from serve_app.conversation.playback import Playback, SpeechChunk
+from serve_app.conversation.server_messages import Audio
 
 GAIN = 0.35
 """-9 dB: heard, and nothing to stop for."""
@@ -58,6 +58,6 @@ class Backchannels:
             self._playback = None
             return
         for piece in self._playback.take(now):
-            self._out.send_with_id(lambda i, audio=piece.audio: protocol.Audio(audio, i))  # type: ignore[misc]
+            self._out.send_with_id(lambda i, audio=piece.audio: Audio(audio, i))  # type: ignore[misc]
         if self._playback.drained:
             self._playback = None

@@ -12,11 +12,25 @@ from msgspec import UNSET, UnsetType
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import RATE
-from serve_app.conversation import opening, protocol
+from serve_app.conversation import opening
 from serve_app.conversation.actions import Actions, End, StopRecognising, Warm
 from serve_app.conversation.agent import Agent, ConversationConfig
 from serve_app.conversation.answering import Answering
 from serve_app.conversation.backchannels import Backchannels
+from serve_app.conversation.client_messages import (
+    ClientMessage,
+    ClientToolResult,
+    ContextualUpdate,
+    ConversationInitiation,
+    Feedback,
+    McpToolApprovalResult,
+    MultimodalMessage,
+    Pong,
+    SourceInfo,
+    UserActivity,
+    UserAudioChunk,
+    UserMessage,
+)
 from serve_app.conversation.decisions import (
     Backchannel,
     Decisions,
@@ -40,6 +54,7 @@ from serve_app.conversation.decisions import (
 from serve_app.conversation.dialogue import Transcript
 from serve_app.conversation.dynamic_variables import Variables
 from serve_app.conversation.endings import ending
+from serve_app.conversation.guarding import Guarding
 from serve_app.conversation.hearing import Hearing
 from serve_app.conversation.heartbeat import PING_EVERY_S, Heartbeat
 from serve_app.conversation.identity import Identity
@@ -50,6 +65,15 @@ from serve_app.conversation.notes import SILENT_NOTE
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.past import Past
 from serve_app.conversation.patience import Overdue, Patience
+from serve_app.conversation.server_messages import (
+    ConversationInitiationMetadata,
+    InternalTurnProbability,
+    Ping,
+    Resume,
+    TentativeUserTranscript,
+    UserTranscript,
+    VadScore,
+)
 from serve_app.conversation.speculation import Ration, Speculation
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.turn_states import State
@@ -99,6 +123,7 @@ class Conversation:
         self._turns = TurnTaking(early=early)
         self._heartbeat = Heartbeat(ping_every_s)
         self._metrics = TurnMetrics()  # of the turn under way
+        self._audio_waited = 0.0  # at most, in it
         self._hearing = Hearing(self._out)
         self._scores: list[float] = []
         self._begun = False
@@ -127,9 +152,7 @@ class Conversation:
 
     # ---- the caller
 
-    def open(
-        self, initiation: protocol.ConversationInitiation, now: float, resume: protocol.Resume | UnsetType = UNSET
-    ) -> Actions:
+    def open(self, initiation: ConversationInitiation, now: float, resume: Resume | UnsetType = UNSET) -> Actions:
         """The client is there. Metadata is the first thing it gets, unless this raises: OverrideError and
         MissingVariable refuse the conversation."""
         config = self._begin(initiation, now)
@@ -142,7 +165,7 @@ class Conversation:
             self.answering.say(first_message, now, protected=config.agent.disable_first_message_interruptions)
         return self.answering.done()
 
-    def go_on(self, past: Past, now: float, resume: protocol.Resume, away_s: float) -> Actions:
+    def go_on(self, past: Past, now: float, resume: Resume, away_s: float) -> Actions:
         """The client is back, with a replica that knows the conversation from its record alone."""
         self._begin(past.initiation, now - past.seconds)
         self._heartbeat.start(now)
@@ -177,41 +200,44 @@ class Conversation:
     def _log_resumed(self, last_event_id: int, *, same_replica: bool, away_s: float, lost_events: int) -> None:
         self._out.log(
             "resumed",
+            agent_id=self._agent_id,
             last_event_id=last_event_id,
             same_replica=same_replica,
             away_secs=round(away_s, 3),
             lost_events=lost_events,
         )
 
-    def metadata(self, resume: protocol.Resume | UnsetType = UNSET) -> protocol.ConversationInitiationMetadata:
+    def metadata(self, resume: Resume | UnsetType = UNSET) -> ConversationInitiationMetadata:
         config = self._agents[self._agent_id].conversation_config
         formats = config.tts.agent_output_audio_format, config.asr.user_input_audio_format
-        return protocol.ConversationInitiationMetadata(self.id, *formats, resume)
+        return ConversationInitiationMetadata(self.id, *formats, resume)
 
     @property
     def audio_until_ms(self) -> int:
         """So much of the caller's audio has become turns, or was not meant for us."""
         return self._audio_until_ms
 
-    def _begin(self, initiation: protocol.ConversationInitiation, now: float) -> ConversationConfig:
+    def _begin(self, initiation: ConversationInitiation, now: float) -> ConversationConfig:
         begun = opening.begin(self._agents[self._agent_id], initiation, self._system)
         config = begun.agent.conversation_config
         self.text_only = config.conversation.text_only
         self._out.events, self._out.opened = begun.agent.client_events, now
         self._identity = Identity(begun, self._agents)
         self._patience = Patience(config, now)
+        self._guarding = Guarding(self._out, self._identity)
         self.answering = Answering(
             self._identity,
             self._out,
             self._turns,
             self._patience,
+            self._guarding,
             text_only=self.text_only,
             speculation=self._speculation,
         )
         self._backchannels = Backchannels(self._out, self._identity)
         self._quality = LineQuality(now)
         self._turns.overhears = (
-            protocol.TentativeUserTranscript.TYPE in self._out.events and self._speculation is not Speculation.OFF
+            TentativeUserTranscript.TYPE in self._out.events and self._speculation is not Speculation.OFF
         )
         self._heartbeat.start(now)
         self._begun = True
@@ -221,33 +247,33 @@ class Conversation:
         if not self.text_only:
             self._out.do(Warm(self._identity.language, self._identity.voice))
 
-    def receive(self, message: protocol.ClientMessage, now: float) -> Actions:
+    def receive(self, message: ClientMessage, now: float) -> Actions:
         """Anything but audio (see `hear`)."""
-        if isinstance(message, protocol.Pong):
+        if isinstance(message, Pong):
             self._heartbeat.pong(message.event_id, now)
             self._quality.pinged(self._heartbeat.ping_ms)
             self._adapt(now)
             return self.answering.done()
         self._patience.received(now)
         match message:
-            case protocol.UserMessage(text, rich_content_id):
+            case UserMessage(text, rich_content_id):
                 if rich_content_id and not text:
                     self._refuse("user_message: rich content is not supported here; send text")
                 self._typed(text, now)
-            case protocol.MultimodalMessage():
+            case MultimodalMessage():
                 self._multimodal(message, now)
-            case protocol.UserActivity():
+            case UserActivity():
                 self._patience.user_was_active(now)
-            case protocol.ContextualUpdate(text, context_id):
+            case ContextualUpdate(text, context_id):
                 self.answering.dialogue.note(text, context_id)
                 self._out.log("context", text=text, context_id=context_id)
-            case protocol.Feedback(event_id, score):
+            case Feedback(event_id, score):
                 self._feedback(event_id, score)
-            case protocol.ClientToolResult():
+            case ClientToolResult():
                 self._client_tool_result(message, now)
-            case protocol.McpToolApprovalResult(tool_call_id):
+            case McpToolApprovalResult(tool_call_id):
                 self._refuse(f"mcp_tool_approval_result: no tool call {tool_call_id!r} waits for approval")
-            case protocol.UserAudioChunk():
+            case UserAudioChunk():
                 self._unheard()
             case _:  # a second initiation: the conversation has begun
                 pass
@@ -259,10 +285,12 @@ class Conversation:
         self._adapt(now)
         return self.answering.done()
 
-    def hear(self, frame: Frame, now: float, behind_s: float = 0.0) -> Actions:
+    def hear(self, frame: Frame, now: float, behind_s: float = 0.0, waited_s: float = 0.0) -> Actions:
         """The next 20 ms of the caller's audio, judged by the frame detector. `behind_s`: the audio after it that came
-        in the same message, so the frame was over that much before `now`."""
+        in the same message, so the frame was over that much before `now`. `waited_s`: since that message came."""
         self._patience.received(now)
+        has_floor = self._turns.state in (State.CALLER, State.PAUSE, State.HEARD)
+        self._audio_waited = max(self._audio_waited, waited_s) if has_floor else waited_s
         self._score(frame)
         if decisions := self._turns.frame(frame, now, behind_s):
             self._decided(decisions, now)
@@ -287,7 +315,7 @@ class Conversation:
             self._decided(self._turns.recognised(recognition, words, now), now)
             self._hearing.over()
             return self.answering.done()
-        self._metrics = TurnMetrics(transcript=now)
+        self._metrics = TurnMetrics(transcript=now, recognised_early=self._hearing.early)
         if words is Words.SPEECH and self._turns.state is State.PAUSE:
             self._hearing.show(transcript.text)
         sure = transcript.confidence >= self._confidence_threshold
@@ -323,7 +351,7 @@ class Conversation:
 
     def judged(self, judge: int, judgement: Judgement, now: float) -> Actions:
         if self._turns.state is State.PAUSE:
-            self._out.send(protocol.InternalTurnProbability(judgement.turn_end))
+            self._out.send(InternalTurnProbability(judgement.turn_end))
         self._decided(self._turns.judged(judge, judgement), now)
         return self.answering.done()
 
@@ -353,7 +381,7 @@ class Conversation:
         if now >= self._heartbeat.dead_at:
             self._out.do(End(Gone("pings were not answered: reply to each ping with a pong of its event_id")))
         elif now >= self._heartbeat.due:
-            event_id = self._out.send_with_id(lambda i: protocol.Ping(i, self._heartbeat.ping_ms))
+            event_id = self._out.send_with_id(lambda i: Ping(i, self._heartbeat.ping_ms))
             self._heartbeat.ping(event_id, now)
         return self.answering.done()
 
@@ -400,7 +428,7 @@ class Conversation:
                 case Recognise() | Overhear() | Judge():
                     self._out.do(decision)
                     if isinstance(decision, Recognise):
-                        self._hearing.asked()
+                        self._hearing.asked(early=self._turns.state is not State.HEARD)
                 case Prepare() if self._speculation.includes(Speculation.LLM):
                     assert self._hearing.transcript is not None
                     self._prepare(self._hearing.transcript, now)
@@ -426,11 +454,12 @@ class Conversation:
                 case TakeTurn(caller_stopped):
                     assert self._hearing.transcript is not None
                     self._metrics.caller_stopped, self._metrics.decided = caller_stopped, now
+                    self._metrics.audio_waited = self._audio_waited
                     self._take_turn(self._hearing.transcript, "audio", now)
                 case NoWords(owed, overdue):
                     self._no_words(now, owed=owed, overdue=overdue)
-                case Duck() if self.answering.reply:
-                    self.answering.reply.playback.duck()
+                case Duck():
+                    self.answering.duck(self._turns.talked_over_at)
                 case Swell() if self.answering.reply:
                     self.answering.reply.playback.swell()
                 case Interrupt() if self.text_only:
@@ -443,6 +472,8 @@ class Conversation:
         self._out.log("judgement", of=judged.of, rules=judged.rules, decided=judged.decided, changed=changed)
 
     def _prepare(self, transcript: Transcript, now: float) -> None:
+        if self._guarding.refuses(transcript.text):
+            return
         note = self._hearing.note(transcript, self._confidence_threshold)
         text, language = transcript.text, transcript.language
         self._metrics = self.answering.prepare(text, language, self._metrics, now, note=note)
@@ -454,7 +485,7 @@ class Conversation:
     def _take_turn(self, transcript: Transcript, medium: str, now: float) -> None:
         self._identity.heard(transcript.language)
         self._patience.user_spoke(now)
-        event_id = self._out.send_with_id(lambda i: protocol.UserTranscript(transcript.text, i))
+        event_id = self._out.send_with_id(lambda i: UserTranscript(transcript.text, i))
         self._prepare(transcript, now)
         self._out.log(
             "user_turn",
@@ -467,9 +498,16 @@ class Conversation:
             time_in_call_secs=self._out.time_in_call(now),
             metrics=self._metrics.user_turn(),
         )
+        for stage in self._metrics.begun_early():
+            self._out.log("kept", stage=stage, requests=1)
         self.answering.dialogue.user_said(transcript.text)
         self._hearing.taken(transcript, self._confidence_threshold)
-        self.answering.take_turn(now)
+        if rule := self._guarding.attack(transcript.text):
+            self._guarding.tell("input", rule)
+        if self._guarding.refuses(transcript.text):
+            self.answering.deflect(self._metrics, now)
+        else:
+            self.answering.take_turn(now)
 
     def _note_audio(self) -> int:
         """Up to where the caller's audio is done with, in ms from its first sample."""
@@ -525,7 +563,7 @@ class Conversation:
         self._metrics = TurnMetrics(caller_stopped=now, decided=now)
         self._take_turn(Transcript(text.strip(), self._identity.language, 1.0), "text", now)
 
-    def _multimodal(self, message: protocol.MultimodalMessage, now: float) -> None:
+    def _multimodal(self, message: MultimodalMessage, now: float) -> None:
         if message.file or message.files:
             self._refuse("multimodal_message: files are not supported here; the text was taken alone")
         self._typed(message.text.text if message.text else None, now)
@@ -536,7 +574,7 @@ class Conversation:
         else:
             self._refuse(f"feedback: no event_id {event_id} in this conversation")
 
-    def _client_tool_result(self, result: protocol.ClientToolResult, now: float) -> None:
+    def _client_tool_result(self, result: ClientToolResult, now: float) -> None:
         if not self.answering.client_answered(result, now):
             self._refuse(f"client_tool_result: no tool call {result.tool_call_id!r} was made")
 
@@ -565,11 +603,11 @@ class Conversation:
             return  # such a line has enough to carry
         self._scores.append(frame.score)
         if len(self._scores) == SCORE_EVERY:
-            self._out.send(protocol.VadScore(round(max(self._scores), 3)))
+            self._out.send(VadScore(round(max(self._scores), 3)))
             self._scores.clear()
 
-    def _log_start(self, initiation: protocol.ConversationInitiation, config: ConversationConfig) -> None:
-        source = initiation.source_info or protocol.SourceInfo()
+    def _log_start(self, initiation: ConversationInitiation, config: ConversationConfig) -> None:
+        source = initiation.source_info or SourceInfo()
         self._out.log(
             "started",
             agent_id=self._agent_id,
@@ -583,6 +621,7 @@ class Conversation:
             authorization_method=self._authorization_method,
             tenant=self._tenant,
             record=self.is_recorded,
+            redact=self._identity.agent.redacts,
             resume=self._ticket,
             initiation={
                 "conversation_config_override": msgspec.to_builtins(initiation.conversation_config_override or {}),

@@ -2,11 +2,11 @@
 
 from msgspec import UNSET
 
-from serve_app.conversation import protocol
 from serve_app.conversation.actions import Speak
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.playback import Piece
 from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import Audio, AudioAlignment
 from serve_app.conversation.speculation import Speculation
 from serve_app.conversation.turn_taking import TurnTaking
 
@@ -40,6 +40,7 @@ class Delivery:
             reply.due = None if reply.pending else now + REPLY_BUDGET_S
             self._turns.agent_started()
             self._note_first_audio(reply, pieces, now)
+            reply.metrics.sounded(now)
         for piece in pieces:
             if reply.writing:
                 reply.writing.announce(now, until=piece.start)  # the text goes just before the sound
@@ -62,8 +63,8 @@ class Delivery:
         self.record(reply)
 
     def send(self, reply: Reply, piece: Piece) -> None:
-        alignment = protocol.AudioAlignment.of(piece.alignment) if piece.alignment else UNSET
-        event_id = self._out.send_with_id(lambda i: protocol.Audio(piece.audio, i, alignment))
+        alignment = AudioAlignment.of(piece.alignment) if piece.alignment else UNSET
+        event_id = self._out.send_with_id(lambda i: Audio(piece.audio, i, alignment))
         self._out.log("audio", event_id=event_id, turn=reply.id, start=piece.start, end=piece.end)
 
     def record(self, reply: Reply) -> None:

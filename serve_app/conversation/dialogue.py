@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from serve_app.conversation.fallback import Fallback
+from serve_app.conversation.notes import WITHHELD_NOTE
 from serve_app.conversation.tools import ToolCall
 
 
@@ -74,6 +75,12 @@ class Dialogue:
             text = f"{self._said.pop().content} {text}"
         self._said.append(Message("user", text[-LONGEST_TURN:]))
         self._forget()
+
+    def withhold(self) -> None:
+        """The user's last words are an attack: the model never reads them."""
+        last = max((n for n, message in enumerate(self._said) if message.role == "user"), default=None)
+        if last is not None:
+            self._said[last] = Message("user", WITHHELD_NOTE)
 
     def agent_said(self, messages: Sequence[Message]) -> None:
         """An answer ended, or was cut off: what was heard of it, and the tools it used. Nothing: it was never given."""

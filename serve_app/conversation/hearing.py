@@ -1,11 +1,11 @@
 """What was made of the caller's words in the turn under way, and how sure of them one can be."""
 
-from serve_app.conversation import protocol
 from serve_app.conversation.decisions import Words
 from serve_app.conversation.dialogue import Transcript
 from serve_app.conversation.hypotheses import Hypotheses
 from serve_app.conversation.notes import UNCLEAR_NOTE, WAY_OUT_NOTE
 from serve_app.conversation.outgoing import Outgoing
+from serve_app.conversation.server_messages import TentativeUserTranscript
 from serve_app.conversation.stock_phrases import is_imagined
 from serve_app.errors import HelloError
 
@@ -20,6 +20,7 @@ class Hearing:
     def __init__(self, out: Outgoing) -> None:
         self.transcript: Transcript | None = None
         self.fault: HelloError | None = None
+        self.early = False  # the last recognition was asked for in case the turn was over
         self.last_note = ""  # on the words of the turn before
         self._out = out
         self._unclear = 0  # turns in a row whose words were hard to make out
@@ -27,9 +28,9 @@ class Hearing:
         self._hypotheses = Hypotheses()
         self._shown = ""
 
-    def asked(self) -> None:
-        """For a recognition."""
-        self._asked, self.fault = True, None
+    def asked(self, *, early: bool) -> None:
+        """For a recognition. `early`: the turn may go on."""
+        self._asked, self.early, self.fault = True, early, None
 
     def recognised(self, transcript: Transcript, speech_s: float) -> Words:
         """Whether there are words in it. `speech_s`: how much speech the voice detector heard."""
@@ -48,7 +49,7 @@ class Hearing:
     def show(self, text: str) -> None:
         """Words that may still change."""
         if text != self._shown:
-            self._out.send_with_id(lambda i: protocol.TentativeUserTranscript(text, i))
+            self._out.send_with_id(lambda i: TentativeUserTranscript(text, i))
         self._shown = text
 
     def note(self, transcript: Transcript, threshold: float) -> str:

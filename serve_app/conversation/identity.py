@@ -25,6 +25,11 @@ class Identity:
         self._agents = agents
 
     @property
+    def template(self) -> Agent:
+        """As it was before anything of this caller's was filled in."""
+        return self._unfilled
+
+    @property
     def voice(self) -> Voice:
         return self.agent.conversation_config.tts
 

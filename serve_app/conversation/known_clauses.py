@@ -44,6 +44,7 @@ def _messages(agent: Agent) -> Iterator[str]:
         soft.message,
         *soft.additional_soft_timeout_messages,
         agent.hello.on_failure.message,
+        agent.hello.on_guardrail.message,
     ]
     if transfer and isinstance(transfer.params, TransferToAgent):
         texts += [each.transfer_message for each in transfer.params.transfers]

@@ -13,7 +13,8 @@ class LogEvent(msgspec.Struct, frozen=True):
     is known), said (an answer is over: what the dialogue keeps of it), language (it has changed), correction,
     interruption, audio, tool_call, tool_result, transfer, feedback, context, backchannel, judgement, fallback (another
     provider took over), failure (none was left), none_response (a turn ended without a word), discarded (work begun
-    for nothing), line_quality, resumed, taken_over (by another replica: the first event of its epoch), error, ended.
+    for nothing), kept (work begun early, and used), line_quality, guardrail (something was found that must not be),
+    rate_limited, resumed, taken_over (by another replica: the first event of its epoch), error, ended.
     """
 
     conversation_id: str

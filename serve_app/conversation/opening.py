@@ -7,8 +7,8 @@ import msgspec
 
 from serve_app.conversation import dynamic_variables, overrides
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import ConversationInitiation, EnclaveSetupConfig, asks_for_something
 from serve_app.conversation.dynamic_variables import Variables
-from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig, asks_for_something
 from serve_app.errors import ClientError
 
 _NOT_HERE = ("starting_workflow_node_id", "procedure_ids", "start_procedure_ids", "tool_mock_config")

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from serve_app.conversation import protocol
 from serve_app.conversation.actions import Action, Actions, End, Log, Send
 from serve_app.conversation.fallback import Fallback
+from serve_app.conversation.server_messages import ALWAYS_SENT, Error, ServerMessage
 from serve_app.errors import HelloError
 
 
@@ -29,8 +29,8 @@ class Outgoing:
             self._actions.append(action)
         self._over = self._over or isinstance(action, End)
 
-    def send(self, message: protocol.ServerMessage) -> None:
-        if message.TYPE in self.events or message.TYPE in protocol.ALWAYS_SENT:
+    def send(self, message: ServerMessage) -> None:
+        if message.TYPE in self.events or message.TYPE in ALWAYS_SENT:
             self.do(Send(message))
 
     def new_id(self) -> int:
@@ -38,14 +38,14 @@ class Outgoing:
         self.event_id += 1
         return self.event_id
 
-    def send_with_id(self, build: Callable[[int], protocol.ServerMessage]) -> int:
+    def send_with_id(self, build: Callable[[int], ServerMessage]) -> int:
         event_id = self.new_id()
         self.send(build(event_id))
         return event_id
 
     def refuse(self, error: HelloError) -> None:
         """Tell the client what cannot be honoured. The conversation goes on."""
-        self.send(protocol.Error.of(error))
+        self.send(Error.of(error))
         self.log_error(error)
 
     def log(self, kind: str, **data: Any) -> None:

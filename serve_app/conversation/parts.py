@@ -1,7 +1,7 @@
 """An answer as it is written: start, deltas, stop."""
 
 from serve_app.conversation.outgoing import Outgoing
-from serve_app.conversation.protocol import AgentChatResponsePart, AgentReasoningResponsePart
+from serve_app.conversation.server_messages import AgentChatResponsePart, AgentReasoningResponsePart
 
 Part = type[AgentChatResponsePart] | type[AgentReasoningResponsePart]
 

@@ -6,10 +6,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from serve_app.conversation import protocol
+from serve_app.conversation.client_messages import ConversationInitiation
 from serve_app.conversation.dialogue import Dialogue, Message
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.log_event import LogEvent
+from serve_app.conversation.server_messages import (
+    AgentResponse,
+    AgentResponseCorrection,
+    Interruption,
+    ServerMessage,
+    UserTranscript,
+)
 from serve_app.conversation.tool_use import Outcome, Round, ToolUse
 from serve_app.conversation.tools import SKIP_TURN, ToolCall
 
@@ -59,8 +66,8 @@ class Past:
         return max(event.epoch for event in self.events)
 
     @property
-    def initiation(self) -> protocol.ConversationInitiation:
-        return msgspec.convert(self.started["initiation"], protocol.ConversationInitiation)
+    def initiation(self) -> ConversationInitiation:
+        return msgspec.convert(self.started["initiation"], ConversationInitiation)
 
     @property
     def newest_event_id(self) -> int:
@@ -120,6 +127,8 @@ class Past:
                 case "user_turn", data:
                     identity.heard(data["language"])
                     dialogue.user_said(data["text"])
+                case "guardrail", data if data["stage"] == "input" and data["action"] in ("deflect", "end"):
+                    dialogue.withhold()
                 case "said", data if event is over[data["turn"]] and not (but and data["turn"] == but.turn):
                     dialogue.agent_said(msgspec.convert(data["messages"], list[Message]))
                 case "context", data:
@@ -130,7 +139,7 @@ class Past:
                     identity.become(data["agent_id"])
         dialogue.prompt = identity.prompt
 
-    def lost_messages(self) -> Iterator[protocol.ServerMessage]:
+    def lost_messages(self) -> Iterator[ServerMessage]:
         """Those besides audio that the client has not received."""
         for event in self.events:
             event_id = event.data.get("event_id", 0)
@@ -138,13 +147,13 @@ class Past:
                 continue
             match event.kind:
                 case "user_turn":
-                    yield protocol.UserTranscript(event.data["text"], event_id)
+                    yield UserTranscript(event.data["text"], event_id)
                 case "agent_turn":
-                    yield protocol.AgentResponse(event.data["text"], event_id)
+                    yield AgentResponse(event.data["text"], event_id)
                 case "interruption":
-                    yield protocol.Interruption(event_id)
+                    yield Interruption(event_id)
                 case "correction":
-                    yield protocol.AgentResponseCorrection(event.data["original"], event.data["corrected"], event_id)
+                    yield AgentResponseCorrection(event.data["original"], event.data["corrected"], event_id)
 
     # ---- of one answer
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from serve_app.audio.pcm import AudioFormat
 from serve_app.conversation.agent import Voice
 from serve_app.conversation.dialogue import Message
+from serve_app.conversation.guards.output import Sieve
 from serve_app.conversation.phrasing import Clause, Phrasing
 from serve_app.conversation.playback import Playback, SpeechChunk
 from serve_app.conversation.tool_use import Round, ToolUse
@@ -31,11 +32,16 @@ class Wanted(NamedTuple):
 class Reply:
     """`id` names it in every report about it: what comes late for an answer that is gone has nowhere to go."""
 
-    def __init__(self, reply_id: int, language: str, voice: Voice, metrics: TurnMetrics) -> None:
+    def __init__(
+        self, reply_id: int, language: str, voice: Voice, metrics: TurnMetrics, sieve: Sieve | None = None
+    ) -> None:
         self.id = reply_id
         self.language = language
         self.voice = voice
         self.metrics = metrics
+        self.sieve = sieve  # what the model's words go through
+        self.leak_told = False  # that something was found in it
+        self.suspected = False  # the words that it answers are an attack, as a classifier sees it
         self.playback = Playback(AudioFormat.parse(voice.agent_output_audio_format))
         self.question: str | None = None  # the words of the caller's that it answers
         self.toolless = False  # those words are not to be trusted: no tool is used on them
@@ -125,6 +131,16 @@ class Reply:
         return self._phrasing.pending
 
     @property
+    def leak(self) -> str | None:
+        """What the model's words give away that they must not."""
+        return self.sieve.leak if self.sieve else None
+
+    @property
+    def refused(self) -> bool:
+        """Nothing more of the model's words is let out."""
+        return self.sieve is not None and self.sieve.is_closed
+
+    @property
     def idle(self) -> bool:
         """Nothing of it is being said, or about to be."""
         return not self._waiting and not self.playback.unfinished
@@ -151,7 +167,12 @@ class Reply:
         if any(c.isalnum() for c in text):
             self._worded = self._ever_worded = True
             self.soft_fillers = 0
-        self._phrase(self._phrasing.feed(text), now)
+        self._phrase(self._phrasing.feed(self.sieve.feed(text) if self.sieve else text), now)
+
+    def settle(self, now: float) -> None:
+        """No more of the model's words come: what is held back of them goes out."""
+        if self.sieve:
+            self._phrase(self._phrasing.feed(self.sieve.finish()), now)
 
     def utter(self, text: str, now: float) -> None:
         """Words of the agent's own accord, in place of the model's."""

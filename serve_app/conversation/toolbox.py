@@ -3,13 +3,20 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from serve_app.conversation import protocol
 from serve_app.conversation.actions import CallWebhook
+from serve_app.conversation.client_messages import ClientToolResult
 from serve_app.conversation.dynamic_variables import Variables
+from serve_app.conversation.guarding import Guarding
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.lines import line
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import (
+    AgentToolRequest,
+    AgentToolResponse,
+    AgentToolResponseFullPayload,
+    ClientToolCall,
+)
 from serve_app.conversation.tool_use import Outcome, ToolUse
 from serve_app.conversation.tools import (
     SKIP_TURN,
@@ -36,9 +43,10 @@ LOST = "The connection was lost before there was a result."
 
 
 class Toolbox:
-    def __init__(self, out: Outgoing, identity: Identity) -> None:
+    def __init__(self, out: Outgoing, identity: Identity, guarding: Guarding) -> None:
         self._out = out
         self._identity = identity
+        self._guarding = guarding
         self._sent: set[str] = set()  # ids of all client tool calls
 
     def use(self, reply: Reply, calls: Sequence[ToolCall], now: float) -> None:
@@ -67,7 +75,7 @@ class Toolbox:
             elif use.outcome is None:
                 self.settle(use, Outcome(LOST, is_error=True), now)
 
-    def answered(self, reply: Reply | None, result: protocol.ClientToolResult, now: float) -> bool:
+    def answered(self, reply: Reply | None, result: ClientToolResult, now: float) -> bool:
         """The client's answer to a call of this reply, or to one that nobody waits for any more. False: to none."""
         waiting = [use for use in (reply.pending if reply else []) if isinstance(use.tool, ClientTool)]
         for use in waiting:
@@ -105,12 +113,12 @@ class Toolbox:
         )
         if tell:
             told = (call.name, call.id, use.tool_type, self._out.new_id(), *flags)
-            self._out.send(protocol.AgentToolResponse(*told))
-            self._out.send(protocol.AgentToolResponseFullPayload(*told, outcome.told, outcome.truncated))
+            self._out.send(AgentToolResponse(*told))
+            self._out.send(AgentToolResponseFullPayload(*told, outcome.told, outcome.truncated))
 
     def _begin(self, reply: Reply, use: ToolUse, variables: Variables, now: float) -> None:
         call, tool = use.call, use.tool
-        event_id = self._out.send_with_id(lambda i: protocol.AgentToolRequest(call.name, call.id, use.tool_type, i))
+        event_id = self._out.send_with_id(lambda i: AgentToolRequest(call.name, call.id, use.tool_type, i))
         self._out.log(
             "tool_call",
             event_id=event_id,
@@ -123,6 +131,7 @@ class Toolbox:
             params_as_json=call.arguments,
             time_in_call_secs=self._out.time_in_call(now),
         )
+        self._guarding.check(call, reply.id)
         match tool:
             case None:
                 raise ToolError(f"there is no tool {call.name!r}")
@@ -138,9 +147,7 @@ class Toolbox:
     def _call_client(self, tool: ClientTool, use: ToolUse, variables: Variables, now: float) -> None:
         given = arguments(tool, use.call.arguments, variables)
         self._sent.add(use.call.id)
-        self._out.send_with_id(
-            lambda i: protocol.ClientToolCall(tool.name, use.call.id, given, i, tool.expects_response)
-        )
+        self._out.send_with_id(lambda i: ClientToolCall(tool.name, use.call.id, given, i, tool.expects_response))
         if tool.expects_response:
             use.due = now + tool.response_timeout_secs
         else:
@@ -180,7 +187,8 @@ class Toolbox:
             raise ToolError(f"agent_number: 0 to {len(transfers) - 1}")
         transfer = transfers[number]
         self._identity.become(transfer.agent_id)
-        self._out.log("transfer", agent_id=transfer.agent_id, turn=reply.id)
+        redact = self._identity.agent.redacts
+        self._out.log("transfer", agent_id=transfer.agent_id, turn=reply.id, redact=redact)
         if transfer.transfer_message:
             reply.utter(transfer.transfer_message, now)
         reply.language, reply.voice = self._identity.language, self._identity.voice

@@ -24,13 +24,10 @@ from serve_app.conversation.decisions import (
     Hold,
     Ignore,
     Interrupt,
-    Judge,
     Judged,
     Judgement,
     NoWords,
-    Overhear,
     Prepare,
-    Recognise,
     Swell,
     TakeTurn,
     Words,
@@ -38,22 +35,16 @@ from serve_app.conversation.decisions import (
 )
 from serve_app.conversation.endings import Ending
 from serve_app.conversation.endpointing import SILENCE_S, silence_needed
+from serve_app.conversation.loudness import Loudness
 from serve_app.conversation.manners import Manners
-from serve_app.conversation.overlap import FAINT_DB, QUIET_AGAIN, VOICED_FROM, WORDS_FROM, Overlap, Verdict
+from serve_app.conversation.overlap import QUIET_AGAIN, VOICED_FROM, WORDS_FROM, Overlap, Verdict
+from serve_app.conversation.questions import Questions
+from serve_app.conversation.recognition import Recognition
 from serve_app.conversation.speculation import Ration
 from serve_app.conversation.turn_states import TRANSITIONS, Event, State
 
 RECOGNISE_AFTER = int(0.040 * RATE)
 """Quiet after which recognition starts, in case the turn is over: the silence buffer is then not idle time."""
-LEAD_IN = int(0.100 * RATE)
-"""Audio before the onset that the recogniser gets too: the detector may be 60 ms late on a soft start."""
-RECOGNISE_EVERY = int(0.400 * RATE)
-"""At most one recognition in this much audio: every gap between words would be one otherwise."""
-OVERHEAR_EVERY = int(1.000 * RATE)
-"""Of the caller's speech, from its beginning: what they have said so far is shown about this often."""
-JUDGE_PAUSES_AT = (int(0.140 * RATE), int(0.500 * RATE))
-"""Into a pause, when the judge is asked whether the turn is over: the first answer comes in time for the shortest
-silence, the second is for a pause that lasts. A model costs 50 ms of a core each time."""
 DUCK_AFTER = int(0.060 * RATE)
 """Sound over the agent for this long lowers the agent: on the wire within 80 ms of onset, heard one lead later."""
 ECHO_LASTS = int(0.500 * RATE)
@@ -86,9 +77,6 @@ RECOGNITION_BUDGET_S = 4.0
 WORDLESS_IS_A_TURN = int(1.600 * RATE)
 """Speech this long, at the caller's level, in which no word was recognised deserves an answer all the same; less is a
 cough, a laugh, or a voice in the background."""
-LEVEL_FOLLOW = 0.05
-"""Share a voiced frame moves the caller's usual level: it settles in half a second of speech."""
-
 
 _NOTHING: Decisions = []
 
@@ -103,29 +91,16 @@ class TurnTaking:
         self.manners = manners or Manners()
         self.interruptible = True
         self.overhears = False
-        self._early = early
         self._arrived = 0.0  # loop clock, when the last frame came
         self._recorded = 0.0  # and when it was over at the caller's
         self._end = 0  # sample at which it ended
         self._onset = 0  # of the caller's present speech
         self._last_voiced = 0
-        self._level: float | None = None  # of the caller's voice, dB of full scale
-        self._faint = False  # the present speech is much weaker
+        self._loudness = Loudness()
         self._owed = False  # an answer was interrupted or dropped: the next turn gets one, words or not
-        self._recognition = 0  # id of the newest
-        self._recognised_at = -RECOGNISE_EVERY  # sample at which it was asked for
-        self.recognised_until = 0
-        """The caller's sample up to which recognition was last asked for."""
-        self._asked = False  # recognition was asked for in this pause
-        self._words: Words | None = None  # its result; None: awaited
-        self._ending: Ending | None = None  # of those words
-        self._held = False  # the caller was told to wait for it
-        self._overheard = 0  # id of the newest
-        self._overheard_at = 0
-        self._judge = 0  # id of the newest question
-        self._judged_before = 0  # questions up to this one were about something else
-        self._judgements = 0  # asked for in this pause
-        self._turn_end: float | None = None  # the judge's view of this pause
+        self._recognition = Recognition(early)
+        self._questions = Questions()
+        self._held = False  # the caller was told to wait for the words
         self._agent_ended = 0.0  # loop clock: the caller's newest audio, when the agent was heard to its end
         self._waits_from = 0.0  # loop clock: the shortest silence was over
         self._overlap: Overlap | None = None  # the present or latest sound over this answer
@@ -149,17 +124,22 @@ class TurnTaking:
     @property
     def recognition(self) -> int:
         """Id of the recognition that counts; reports of any other are void."""
-        return self._recognition
+        return self._recognition.id
+
+    @property
+    def recognised_until(self) -> int:
+        """The caller's sample up to which recognition was last asked for."""
+        return self._recognition.until
 
     @property
     def judge(self) -> int:
         """Id of the newest question. Answers to those before it count too, if they are about the same sound."""
-        return self._judge
+        return self._questions.id
 
     @property
     def overheard(self) -> int:
         """Id of the newest look at what the caller is saying; reports of others are void. 0: of all of them."""
-        return self._overheard if self.state in (State.CALLER, State.PAUSE) else 0
+        return self._recognition.look if self.state in (State.CALLER, State.PAUSE) else 0
 
     @property
     def agent_speaks(self) -> bool:
@@ -169,6 +149,11 @@ class TurnTaking:
     def speech(self) -> int | None:
         """Onset of the caller's speech, while they have the floor."""
         return self._onset if self.state in (State.CALLER, State.PAUSE) else None
+
+    @property
+    def talked_over_at(self) -> float | None:
+        """When the latest sound over the agent began at the caller's, on the loop clock."""
+        return None if self._overlap is None else self._recorded - (self._end - self._overlap.began) / RATE
 
     @property
     def speech_goes_on(self) -> bool:
@@ -197,9 +182,8 @@ class TurnTaking:
 
     def recognised(self, recognition: int, words: Words, now: float, ending: Ending | None = None) -> Decisions:
         """The recogniser answered (or failed, which is without words). `ending`: what they say of the turn's end."""
-        if recognition != self._recognition or self._words is not None:
+        if not self._recognition.answered(recognition, words, ending):
             return _NOTHING
-        self._words, self._ending = words, ending
         if self.agent_speaks:
             return self._recognised_over_agent()
         if self.state is State.PAUSE and words is not Words.NONE:
@@ -212,10 +196,10 @@ class TurnTaking:
         return _NOTHING
 
     def judged(self, judge: int, judgement: Judgement) -> Decisions:
-        if judge <= self._judged_before:
+        if not self._questions.counts(judge):
             return _NOTHING
         if self.state is State.PAUSE:
-            self._turn_end = judgement.turn_end
+            self._questions.turn_end = judgement.turn_end
         elif self.agent_speaks and self._overlap and self._overlap.quiet(self._end) < FORGOTTEN_AFTER:
             alone = self._end - self._echo_at >= ECHO_LASTS  # else the judge has heard the agent too
             self._overlap.score, self._overlap.answer = judgement.interruption if alone else 0.0, judge
@@ -225,7 +209,7 @@ class TurnTaking:
     def typed(self) -> Decisions:
         """The user wrote a message: a turn without speech. Whatever was going on gives way to it."""
         decisions: Decisions = [Interrupt() if self.agent_speaks else Discard()]
-        self._void_recognition()
+        self._forget()
         self.answering()
         return decisions
 
@@ -243,7 +227,7 @@ class TurnTaking:
             self._owed = self._deaf = self._yielding = False
             self._gate_run = 0
             self._overlap = self._spoken_from = None
-            self._void_recognition()
+            self._forget()
 
     def agent_finished(self) -> None:
         """The caller has heard the end of the answer (or there was none). What they said over it is not lost."""
@@ -252,7 +236,7 @@ class TurnTaking:
             self._take_over(self._overlap)
         elif self.state in (State.THINKING, State.AGENT, State.OVERLAP):
             self._to(Event.END_OF_ANSWER)
-            self._void_recognition()
+            self._forget()
         self._overlap, self._spoken_from, self._yielding = None, None, False
         self._agent_ended = self._arrived
 
@@ -295,36 +279,26 @@ class TurnTaking:
         self._to(Event.VOICE)
         self._onset = frame.end - max(FRAME, self._gate_run) if frame.onset is None else frame.onset
         self._last_voiced = frame.end
-        self._faint = self._level is not None
-        self._overheard_at = self._onset
-        self._void_recognition()
+        self._loudness.begin()
+        self._begin_listening()
 
     def _while_caller(self, frame: Frame, now: float) -> Decisions:
         if frame.voiced:
             self._last_voiced = frame.end
-            self._note_level(frame)
-            return self._overhear(now)
+            self._loudness.note(frame)
+            return self._recognition.overhear(self._onset, self._end, now) if self.overhears else _NOTHING
         if frame.end - self._last_voiced >= RECOGNISE_AFTER:
             self._to(Event.QUIET)
-            self._void_recognition()
+            self._forget()
             return self._while_pause(frame, now)
         return _NOTHING
-
-    def _note_level(self, frame: Frame) -> None:
-        if self._level is None:
-            self._level = frame.level
-        self._faint = self._faint and frame.level < self._level - FAINT_DB
-        if not self._faint:
-            self._level += LEVEL_FOLLOW * (frame.level - self._level)
 
     def _while_pause(self, frame: Frame, now: float) -> Decisions:
         if frame.voiced:
             return self._go_on(frame)
         quiet = frame.end - self._last_voiced
-        decisions = self._recognise() if not self._asked and self._may_recognise(now) else []
-        if self._judgements < len(JUDGE_PAUSES_AT) and quiet >= JUDGE_PAUSES_AT[self._judgements]:
-            decisions.append(self._ask_judge(overlap=False, start=self._onset))
-            self._judgements += 1
+        decisions = self._recognise() if not self._recognition.asked and self._may_recognise(now) else []
+        decisions += self._questions.ask_of_pause(quiet, self._onset, self._end)
         # An open gate may be the next word, which Silero takes its time to confirm.
         if quiet >= self._silence_needed() and not 0 < self._gate_run <= MAY_BE_A_WORD:
             return decisions + self._decide(now)
@@ -334,51 +308,51 @@ class TurnTaking:
         told = self._tell_judgement()
         self._to(Event.VOICE)
         self._last_voiced = frame.end
-        void = self._asked
-        self._void_recognition()
+        void = self._recognition.asked
+        self._forget()
         return [*told, Discard()] if void else told
 
     def _silence_needed(self) -> int:
-        return int(silence_needed(self.manners, self._ending, self._turn_end) * RATE)
+        return int(silence_needed(self.manners, self._recognition.ending, self._questions.turn_end) * RATE)
 
     def _murmur(self, quiet: int) -> Decisions:
         """A sign that somebody listens, where the caller pauses in a long turn and is plainly not done."""
         due = self._end - self._backchanneled_at >= BACKCHANNEL_EVERY and self._speech() >= BACKCHANNEL_FROM
         if not (self.manners.backchannels and due and quiet >= BACKCHANNEL_AT):
             return []
-        if silence_needed(self.manners, self._ending, self._turn_end) < BACKCHANNEL_PAUSE_S:
+        if silence_needed(self.manners, self._recognition.ending, self._questions.turn_end) < BACKCHANNEL_PAUSE_S:
             return []
         self._backchanneled_at = self._end
         return [Backchannel()]
 
     def _decide(self, now: float) -> Decisions:
         """The silence is enough: the turn is the agent's as soon as its words are there."""
-        decisions = [*self._tell_judgement(), *([] if self._asked else self._recognise())]
+        decisions = [*self._tell_judgement(), *([] if self._recognition.asked else self._recognise())]
         self._to(Event.SILENCE)
         waited_s = now - self._arrived + (self._end - self._last_voiced) / RATE - SILENCE_S
         waited_s = max(0.0, min(waited_s, now - self._agent_ended, HOLD_AFTER_S - HOLD_AT_LEAST_S))
         self._waits_from, self._held = now - waited_s, False
-        return decisions + (self._conclude() if self._words is not None else [])
+        return decisions + (self._conclude() if self._recognition.words is not None else [])
 
     def _while_heard(self, frame: Frame, now: float) -> Decisions:
         return self._go_on(frame) if frame.voiced else _NOTHING
 
     def _conclude(self) -> Decisions:
-        if self._words is Words.NONE:
-            long = self._speech() >= WORDLESS_IS_A_TURN and not self._faint
+        if self._recognition.words is Words.NONE:
+            long = self._speech() >= WORDLESS_IS_A_TURN and not self._loudness.faint
             return self._without_words(owed=self._owed or long)
         self._to(Event.WORDS)
         return [TakeTurn(self._recorded - (self._end - self._last_voiced) / RATE)]
 
     def _may_go_on(self, now: float) -> bool:
         """The words, which have just come, ask for more silence than was thought; there are frames to count it by."""
-        more = self._end - self._last_voiced < self._silence_needed() and self._words is not Words.NONE
+        more = self._end - self._last_voiced < self._silence_needed() and self._recognition.words is not Words.NONE
         return more and not self._held and now - self._arrived < STALLED_S
 
     def _without_words(self, *, owed: bool, overdue: bool = False) -> Decisions:
         self._to(Event.NO_WORDS)
         self._owed = False
-        self._void_recognition()
+        self._forget()
         return [NoWords(owed, overdue)]
 
     def _while_thinking(self, frame: Frame, now: float) -> Decisions:
@@ -391,42 +365,27 @@ class TurnTaking:
 
     # ---- recognition and judgement
 
-    def _may_recognise(self, now: float) -> bool:
-        return self._end - self._recognised_at >= RECOGNISE_EVERY and self._can_afford(now)
+    def _begin_listening(self) -> None:
+        self._recognition.begin(self._onset)
+        self._questions.forget()
 
-    def _can_afford(self, now: float) -> bool:
-        return self._early is not None and self._early.take(now, (self._end - self._onset) / RATE)
+    def _may_recognise(self, now: float) -> bool:
+        return self._recognition.may_begin(self._onset, self._end, now)
 
     def _recognise(self) -> Decisions:
-        self._asked = True
-        self._recognition += 1
-        self._recognised_at = self.recognised_until = self._end
-        return [Recognise(self._recognition, max(0, self._onset - LEAD_IN), self._end)]
+        return self._recognition.ask(self._onset, self._end)
 
-    def _overhear(self, now: float) -> Decisions:
-        if not self.overhears or self._end - self._overheard_at < OVERHEAR_EVERY or not self._can_afford(now):
-            return _NOTHING
-        self._overheard += 1
-        self._overheard_at = self._end
-        return [Overhear(self._overheard, max(0, self._onset - LEAD_IN), self._end)]
-
-    def _void_recognition(self) -> None:
-        self._forget_words()
-        self._judged_before, self._judgements, self._turn_end = self._judge, 0, None
-
-    def _forget_words(self) -> None:
-        self._recognition += 1
-        self._asked, self._words, self._ending = False, None, None
-
-    def _ask_judge(self, *, overlap: bool, start: int) -> Judge:
-        self._judge += 1
-        return Judge(self._judge, start, self._end, overlap)
+    def _forget(self) -> None:
+        """What was asked about the sound until now."""
+        self._recognition.forget()
+        self._questions.forget()
 
     def _tell_judgement(self) -> Decisions:
         """What the judge's view of this pause has changed."""
-        if self._turn_end is None or self.state is not State.PAUSE:
+        turn_end = self._questions.turn_end
+        if turn_end is None or self.state is not State.PAUSE:
             return []
-        rules, decided = (silence_needed(self.manners, self._ending, view) for view in (None, self._turn_end))
+        rules, decided = (silence_needed(self.manners, self._recognition.ending, view) for view in (None, turn_end))
         return [Judged("pause", f"{rules:.2f} s", f"{decided:.2f} s")]
 
     # ---- overlap
@@ -444,8 +403,8 @@ class TurnTaking:
             return _NOTHING
         self._to(Event.SOUND)
         began = frame.end - (FRAME if self._deaf else max(self._gate_run, FRAME))
-        self._overlap = Overlap(began, self._level, now - (frame.end - began) / RATE)
-        self._judged_before = self._judge
+        self._overlap = Overlap(began, self._loudness.usual_db, now - (frame.end - began) / RATE)
+        self._questions.forget()
         return [Duck(), *self._while_overlap(frame, now)]
 
     def _hear_ourselves(self) -> Decisions:
@@ -468,7 +427,7 @@ class TurnTaking:
     def _keep(self, frame: Frame) -> None:
         """What is said now is a turn after the answer."""
         if frame.voiced and self._overlap is None:
-            self._overlap = Overlap(frame.end - FRAME, self._level)
+            self._overlap = Overlap(frame.end - FRAME, self._loudness.usual_db)
         if self._overlap:
             self._overlap.note(frame)
 
@@ -484,7 +443,7 @@ class TurnTaking:
         if not overlap.to_be_judged(self._end):
             return []
         overlap.judged_at = self._end
-        asked = self._ask_judge(overlap=True, start=overlap.onset)
+        asked = self._questions.ask(overlap.onset, self._end, overlap=True)
         overlap.question = asked.id
         return [asked]
 
@@ -510,7 +469,8 @@ class TurnTaking:
                 return decisions
             decisions = self._have_judged(overlap)
         over = frame.end - overlap.last_voiced >= OVERLAP_OVER
-        ready = overlap.speech >= (VOICED_FROM if over else WORDS_FROM) and not overlap.asked and self._words is None
+        enough = overlap.speech >= (VOICED_FROM if over else WORDS_FROM)
+        ready = enough and not overlap.asked and self._recognition.words is None
         if not ready or not self._may_recognise(now):
             return decisions
         overlap.recognised_until = frame.end
@@ -519,9 +479,9 @@ class TurnTaking:
 
     def _recognised_over_agent(self) -> Decisions:
         """What was said over the agent a moment ago."""
-        overlap, words, ending = self._overlap, self._words, self._ending
+        overlap, words, ending = self._overlap, self._recognition.words, self._recognition.ending
         if words is not Words.SPEECH or not overlap or not self.interruptible or self._yielding:
-            self._forget_words()
+            self._recognition.forget()
             self._spoken_from = None
             if not overlap or not overlap.asked:  # it goes on: all of it will be recognised
                 return _NOTHING
@@ -531,7 +491,7 @@ class TurnTaking:
         decisions = self._interrupt(overlap, over=over)
         if self.state is not State.PAUSE:  # more words come, or the floor is not theirs yet
             return decisions
-        self._asked, self._words, self._ending = True, words, ending
+        self._recognition.asked, self._recognition.words, self._recognition.ending = True, words, ending
         return [*decisions, Prepare()]
 
     def _interrupt(self, overlap: Overlap, *, over: bool = False) -> Decisions:
@@ -549,9 +509,8 @@ class TurnTaking:
         """What was said over the agent is the beginning of the caller's turn."""
         self._onset = overlap.onset if self._spoken_from is None else self._spoken_from
         self._last_voiced = overlap.last_voiced
-        self._faint, self._spoken_from = overlap.faint, None
-        self._overheard_at = self._onset
-        self._void_recognition()
+        self._loudness.faint, self._spoken_from = overlap.faint, None
+        self._begin_listening()
 
     def _goes_on_after(self, overlap: Overlap) -> bool:
         """The sound over the agent is a turn of the caller's when the agent has ended."""

@@ -176,12 +176,20 @@ CALL_LIMITS: Shape = {
     "daily_limit": Unserved("calls are not counted by the day", (100_000,)),
     "bursting_enabled": Unserved("a limit is not exceeded", _OFF),
 }
+HISTORY_REDACTION: Shape = {"excluded_data_collection_ids": _ANALYSIS}
 PRIVACY: Shape = {
     "delete_transcript_and_pii": Unserved("after retention_days the whole conversation is deleted", _OFF),
     "delete_audio": Unserved("after retention_days the whole conversation is deleted", _OFF),
     "apply_to_existing_conversations": NoEffect("retention_days is for those that are stored already in any case"),
     "zero_retention_mode": Unserved("use retention_days: 0, which deletes a conversation minutes after its end", _OFF),
-    "conversation_history_redaction": Unserved("transcripts are kept as they are, for retention_days"),
+    "conversation_history_redaction": HISTORY_REDACTION,
+}
+_JUDGED = "the prompt is where it is said; besides prompt_injection nothing is judged here"
+GUARDRAILS: Shape = {
+    "version": NoEffect("there is one"),
+    "focus": Unserved(_JUDGED),
+    "content": Unserved(_JUDGED),
+    "custom": Unserved(_JUDGED),
 }
 PLATFORM: Shape = {
     "auth": AUTH,
@@ -191,7 +199,7 @@ PLATFORM: Shape = {
     **dict.fromkeys(("analysis_llm", "topic_discovery", "sentiment_analysis", "summary_language"), _ANALYSIS),
     "call_limits": CALL_LIMITS,
     "queueing_config": Unserved("a full server refuses at once"),
-    "guardrails": Unserved("write it into the prompt"),
+    "guardrails": GUARDRAILS,
     "testing": Unserved("agents are not tested here"),
     "alerting": Unserved("alerts are the operator's, on metrics"),
     "workspace_overrides": Unserved("there are no workspaces here"),
@@ -248,5 +256,6 @@ def _items(document: Any) -> Iterable[tuple[Any, Any]]:
 
 def _asks_for_nothing(value: Any) -> bool:
     if isinstance(value, dict):
-        return value.get("enabled") is False or all(map(_asks_for_nothing, value.values()))
+        off = value.get("enabled", value.get("is_enabled")) is False
+        return off or all(map(_asks_for_nothing, value.values()))
     return value is None or value in ("", [])

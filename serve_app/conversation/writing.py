@@ -2,10 +2,17 @@
 
 from collections.abc import Sequence
 
-from serve_app.conversation import protocol
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.parts import Parts
 from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import (
+    AgentChatResponsePart,
+    AgentReasoningResponsePart,
+    AgentResponse,
+    AgentResponseComplete,
+    AgentResponseCorrection,
+    AgentResponseMetadata,
+)
 from serve_app.conversation.turn_metrics import wire
 
 
@@ -34,13 +41,13 @@ class Writing:
         """More may have been written."""
         reply, out = self._reply, self._out
         if reply.reasoning:
-            self._thoughts = self._thoughts or Parts(protocol.AgentReasoningResponsePart, out, out.new_id())
+            self._thoughts = self._thoughts or Parts(AgentReasoningResponsePart, out, out.new_id())
             self._thoughts.advance(reply.reasoning)
         start = self._sections[-1].end if self._sections else 0
         if start is not None and reply.answer[start:].strip():
             section = Section(start, None, out.new_id())
             self._sections.append(section)
-            self._chat = Parts(protocol.AgentChatResponsePart, out, section.response_id)
+            self._chat = Parts(AgentChatResponsePart, out, section.response_id)
         if self._chat:
             self._chat.advance(self._text(self._sections[-1]))
 
@@ -74,14 +81,14 @@ class Writing:
         for section in self._sections:
             said, caught = self._text(section), heard[section.start : section.end].strip()
             if caught != said:
-                self._out.send(protocol.AgentResponseCorrection(said, caught, section.response_id))
+                self._out.send(AgentResponseCorrection(said, caught, section.response_id))
                 self._out.log("correction", event_id=section.response_id, original=said, corrected=caught)
 
     def complete(self) -> None:
         """Nothing more of it will be said or heard."""
         for section in self._sections:
             if section.announced:
-                self._out.send(protocol.AgentResponseComplete(section.response_id))
+                self._out.send(AgentResponseComplete(section.response_id))
 
     def _text(self, section: Section) -> str:
         return self._reply.answer[section.start : section.end].strip()
@@ -93,10 +100,10 @@ class Writing:
         first = section is next(answers, None)
         latencies = self._reply.metrics.agent_turn() if first else {}
         text = self._text(section)
-        self._out.send(protocol.AgentResponse(text, section.response_id))
+        self._out.send(AgentResponse(text, section.response_id))
         if first:
             metrics = {"conversation_turn_metrics": wire(latencies)}
-            self._out.send(protocol.AgentResponseMetadata(metrics, section.response_id))
+            self._out.send(AgentResponseMetadata(metrics, section.response_id))
         self._out.log(
             "agent_turn",
             text=text,

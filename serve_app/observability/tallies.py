@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from serve_app.conversation.turn_metrics import STAGES, breaches
 from serve_app.ports import LogEvent
 
 MOST_VALUES = 50
@@ -29,6 +30,15 @@ class Tally(NamedTuple):
 _TURNS = "Turns of conversations, by who spoke."
 
 TALLIES: Mapping[str, tuple[Tally, ...]] = {
+    "started": (Tally("hello_conversations_begun_total", "Conversations that began here."),),
+    "resumed": (Tally("hello_resumptions_total", "Times that a client came back to its conversation."),),
+    "ended": (
+        Tally(
+            "hello_conversations_ended_total",
+            "Conversations that ended here, done or failed, by close code.",
+            ("status", "close_code"),
+        ),
+    ),
     "fallback": (
         Tally(
             "hello_fallbacks_total",
@@ -51,13 +61,52 @@ TALLIES: Mapping[str, tuple[Tally, ...]] = {
             "characters",
         ),
     ),
+    "kept": (
+        Tally(
+            "hello_kept_requests_total",
+            "Requests made before the turn was decided, and used.",
+            ("stage",),
+            "requests",
+        ),
+    ),
+    "failure": (
+        Tally(
+            "hello_failures_total",
+            "Times that no provider was left and the caller heard an apology, by what followed.",
+            ("action", "error_type"),
+        ),
+    ),
+    "interruption": (Tally("hello_interruptions_total", "Answers that the caller's voice stopped."),),
     "none_response": (Tally("hello_none_responses_total", "Turns of the caller's that ended without a word."),),
     "user_turn": (Tally("hello_turns_total", _TURNS, fixed={"role": "user"}),),
     "agent_turn": (Tally("hello_turns_total", _TURNS, fixed={"role": "agent"}),),
+    "guardrail": (
+        Tally(
+            "hello_guardrails_total",
+            "Times that a guardrail was triggered: by whose words, what followed, and what was found.",
+            ("stage", "action", "rule"),
+        ),
+    ),
     "line_quality": (Tally("hello_line_changes_total", "Times that a line became this good or bad.", ("level",)),),
+    "rate_limited": (
+        Tally(
+            "hello_rate_limited_total",
+            "Conversations that ended since more came from their client than may come, by what.",
+            ("what",),
+        ),
+    ),
     "error": (Tally("hello_errors_total", "Errors in conversations, by ElevenLabs' names.", ("error_type",)),),
 }
 """By kind of event."""
+
+BREACHES = Tally(
+    "hello_breaches_total",
+    "Stages of turns that took longer than their target, or than what is critical: each once, at its worst level.",
+    ("stage", "level"),
+)
+"""Of any event with latencies."""
+
+COUNTED = (BREACHES, *{tally.name: tally for of_kind in TALLIES.values() for tally in of_kind}.values())
 
 
 def tallies(event: LogEvent) -> Iterator[tuple[str, dict[str, str], int]]:
@@ -67,6 +116,21 @@ def tallies(event: LogEvent) -> Iterator[tuple[str, dict[str, str], int]]:
         if amount > 0:
             fields = {field: str(event.data.get(field, OTHER)) for field in tally.fields}
             yield tally.name, {**fields, **tally.fixed}, amount
+    for stage, level in breaches(_latencies(event)):
+        yield BREACHES.name, {"stage": stage, "level": level}, 1
+
+
+def latencies_ms(event: LogEvent) -> Iterator[tuple[str, float]]:
+    """Each stage of a turn that the event tells the latency of."""
+    latencies = _latencies(event)
+    for stage in STAGES:
+        if stage.latency in latencies:
+            yield stage.name, latencies[stage.latency] * 1000
+
+
+def _latencies(event: LogEvent) -> Mapping[str, float]:
+    latencies = event.data.get("metrics")
+    return latencies if isinstance(latencies, dict) else {}
 
 
 class Labels:

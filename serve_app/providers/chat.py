@@ -20,8 +20,10 @@ from openai.types.chat.chat_completion_chunk import (
 
 from serve_app.conversation.tools import NAME, decoded
 from serve_app.errors import LanguageModelError, ToolError
+from serve_app.observability.correlation import note, trace_headers
 from serve_app.ports import Message, ModelRequest, Reasoning, ToolCall, ToolSpec
 from serve_app.providers.refusals import Hiccup, kind_of, refusal
+from serve_app.providers.request_ids import request_id
 
 # A bound on a model that runs away, minutes of speech long. Not tighter: the tokens of hidden reasoning count too.
 MAX_TOKENS = 1024
@@ -153,8 +155,10 @@ class ChatModel:
             extra_body={EXTRA_BODY: dict(request.extra_body)}
             if self._passes_extra_body and request.extra_body
             else None,
+            extra_headers=trace_headers(),
             stream=True,
         )
+        note(model=model, request_id=request_id(stream.response.headers))
         async with stream:
             async for chunk in stream:
                 yield _delta(chunk)

@@ -12,8 +12,10 @@ import msgspec
 from httpx import Limits
 
 from serve_app.errors import TranscriptionError
+from serve_app.observability.correlation import note, trace_headers
 from serve_app.ports import Transcript
 from serve_app.providers.refusals import refusal
+from serve_app.providers.request_ids import request_id
 from serve_app.providers.whisper_languages import language_code
 
 SAMPLE_RATE = 16_000  # Hz; what the port takes, and what Whisper hears
@@ -104,7 +106,9 @@ class GroqTranscriber:
                     language=hint or groq.omit,
                     prompt=_prompt(keywords) or groq.omit,
                     response_format="verbose_json",
+                    extra_headers=trace_headers(),
                 )
+                note(model=self._model, request_id=request_id(response.headers))
                 body = await response.read()
             heard = msgspec.json.decode(body, type=Transcription)
         return _transcript(heard, fallback_language=hint or "en")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from serve_app.conversation.breaker import Breaker, State
 from serve_app.errors import TranscriptionError
+from serve_app.observability.correlation import note
 from serve_app.ports import Fallback, Transcriber, Transcript
 
 PERCENTILE = 0.95
@@ -132,6 +133,7 @@ class HedgedTranscriber:
             heard = await local
         except TranscriptionError as e:
             raise TranscriptionError(f"{why}; {LOCAL}: {e.message}") from e
+        note(instead=LOCAL)
         return replace(heard, fallbacks=(Fallback("stt", self._breaker.name, why, LOCAL),))
 
 

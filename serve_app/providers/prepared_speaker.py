@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from serve_app.conversation.known_clauses import KnownClause
 from serve_app.errors import SpeechError
+from serve_app.observability.correlation import note
 from serve_app.ports import Fallback, Speaker, SpeechChunk, Voice
 
 RETRY_FIRST_S = 1.0
@@ -80,6 +81,7 @@ class PreparedSpeaker:
         """See `serve_app.ports.Speaker`."""
         key = _Key.of(text, language, voice)
         if clip := self._kept(key):
+            note(prepared=True)
             for item in clip.items:
                 yield item
             return

@@ -14,6 +14,8 @@ from serve_app.conversation.dynamic_variables import Variables, written
 from serve_app.conversation.tool_use import LONGEST_RESULT
 from serve_app.conversation.tools import URL_PLACE, ApiSchema, Parameters, Reference, WebhookTool
 from serve_app.errors import ToolError
+from serve_app.observability.correlation import note, trace_headers
+from serve_app.providers.request_ids import request_id
 
 # UTF-8 has at most four bytes a character: with one byte more the text is over its own limit, where it is cut aloud.
 MOST_BYTES = 4 * LONGEST_RESULT
@@ -62,6 +64,7 @@ class HttpWebhooks:
     @asynccontextmanager
     async def _answer(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
         async with aclosing(await self._transport.handle_async_request(request)) as response:
+            note(status=response.status_code, request_id=request_id(response.headers))
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise ToolError("the tool's server compressed its answer though it was asked not to")
             yield response
@@ -69,7 +72,8 @@ class HttpWebhooks:
     def _request(self, api: ApiSchema, arguments: Mapping[str, Any], variables: Variables) -> httpx.Request:
         url = _url(api, arguments, variables)
         body = None if api.request_body_schema is None else _of(api.request_body_schema, arguments)
-        headers = [_UNCOMPRESSED, *self._headers(api, variables)]
+        traced = [(name.encode(), value.encode()) for name, value in trace_headers().items()]
+        headers = [_UNCOMPRESSED, *traced, *self._headers(api, variables)]
         return httpx.Request(api.method, url, headers=headers, json=body)
 
     def _headers(self, api: ApiSchema, variables: Variables) -> Iterator[tuple[bytes, bytes]]:

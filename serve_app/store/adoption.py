@@ -89,8 +89,8 @@ class Adoption:
                 orphan.files.remove(file)
                 await asyncio.to_thread(self._remove, file)
         if not orphan.files:
+            del self._orphans[orphan.folder.name]  # first: broken off after it, this would close the folder twice
             await asyncio.to_thread(orphan.folder.close)
-            del self._orphans[orphan.folder.name]
 
     def _remove(self, file: JournalFile) -> None:
         file.remove()

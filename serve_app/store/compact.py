@@ -1,10 +1,12 @@
 """A call in figures: how long its silences were, how surely it was understood, what went wrong."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from serve_app.conversation.turn_metrics import breaches
 from serve_app.store.transcript import Row
 
 
@@ -18,6 +20,7 @@ def compact(conversation: Row, turns: Sequence[Row], notes: Sequence[Row]) -> di
     asr_confidence    of each spoken turn of the caller's, 0..1
     none_responses    turns that ended without a word
     interruptions     answers that the caller's voice stopped
+    breaches          {stage: {level: how often}}: turns in which it took longer than its target, or than is critical
     """
     kinds = [note["kind"] for note in notes]
     spoken = [turn for turn in turns if turn["role"] == "user" and turn["source_medium"] == "audio"]
@@ -31,6 +34,7 @@ def compact(conversation: Row, turns: Sequence[Row], notes: Sequence[Row]) -> di
             "none_responses": kinds.count("none_response"),
             "interruptions": kinds.count("interruption"),
             "turn_transitions": list(_milliseconds("convai_ttf_audio_since_silence", turns)),
+            "breaches": _breaches(turns, notes),
         },
     }
 
@@ -40,3 +44,11 @@ def _milliseconds(latency: str, turns: Sequence[Row]) -> Iterator[float]:
         seconds = msgspec.json.decode(turn["metrics"]).get(latency)
         if seconds is not None:
             yield round(seconds * 1000, 1)
+
+
+def _breaches(turns: Sequence[Row], notes: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Of an interruption the note has the latency, of all else the turn."""
+    measured = [msgspec.json.decode(turn["metrics"]) for turn in turns]
+    measured += [msgspec.json.decode(note["data"]).get("metrics", {}) for note in notes]
+    counted = Counter(breach for latencies in measured for breach in breaches(latencies))
+    return {stage: {level: n for (of, level), n in counted.items() if of == stage} for stage, _ in sorted(counted)}

@@ -34,7 +34,10 @@ _decoder = msgspec.json.Decoder(_Line)
 
 
 class _Started(msgspec.Struct):
+    """Of an agent, by "started" and "transfer"."""
+
     resume: Any = None
+    redact: list[str] = []
 
 
 class Chunk(NamedTuple):
@@ -67,6 +70,13 @@ def _record(conversation_id: str, text: bytes) -> Iterator[Record]:
         yield Record(conversation_id, of.sequence, of.at_unix, of.kind, bytes(of.data).decode(), of.epoch)
 
 
+def redacts(record: Record) -> frozenset[str]:
+    """The kinds of personal data that are redacted in the conversation's record from this event on."""
+    if record.kind not in ("started", "transfer"):
+        return frozenset()
+    return frozenset(msgspec.json.decode(record.data, type=_Started).redact)
+
+
 class JournalFile:
     """`size` and `stored` are offsets, in bytes; `appended` and `settled` count events, those that wait in memory for
     the disk among them. Reading may happen in another thread, all else in one.
@@ -81,6 +91,7 @@ class JournalFile:
         self.settled = 0
         self.is_over = False  # "ended" is stored
         self.may_be_resumed = False
+        self.redacts: frozenset[str] = frozenset()  # kinds of personal data, as far as it is stored
         self.refused_at: float | None = None  # time.monotonic(): somebody else had taken the conversation over
         self._fd = -1
         self._is_torn = False
@@ -110,6 +121,8 @@ class JournalFile:
         """Make the file, with these records from the start, so many of which are stored. Raises OSError: there is none
         then."""
         done, rest = (b"".join(map(line_of, part)) for part in (records[:stored], records[stored:]))
+        for record in records[:stored]:
+            self.redacts |= redacts(record)
         part = self.path.with_suffix(".part")
         self._fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -147,6 +160,7 @@ class JournalFile:
     def note(self, record: Record) -> None:
         """It is stored, or will never be."""
         self.settled += 1
+        self.redacts |= redacts(record)
         if record.kind == "started":
             self.may_be_resumed = msgspec.json.decode(record.data, type=_Started).resume is not None
         self.is_over = self.is_over or record.kind == "ended"

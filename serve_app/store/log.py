@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from serve_app.errors import StoreError
+from serve_app.observability.redaction import Redactor
 from serve_app.ports import LogEvent
 from serve_app.store import epochs, journal_file, owners
 from serve_app.store.adoption import Adoption
 from serve_app.store.database import Database
 from serve_app.store.epochs import Claim
+from serve_app.store.history_redaction import HistoryRedaction
 from serve_app.store.journal import Folder, Journal, is_name
 from serve_app.store.journal_file import JournalFile
 from serve_app.store.projections import Record
@@ -33,14 +35,15 @@ class JournaledLog:
     """Implements `ports.ConversationLog`. Call everything from one event loop; `start` it and `aclose` it there.
 
     `on_superseded` is called with the id of a conversation of ours that another replica has taken over; what we append
-    to it from then on is refused, and counted in `refused`.
+    to it from then on is refused, and counted in `refused`. `redactor`: for conversations of agents that ask for it.
     """
 
-    def __init__(self, database: Database, root: Path) -> None:
+    def __init__(self, database: Database, root: Path, redactor: Redactor | None = None) -> None:
         self._database = database
         self._journal = Journal(root)
         self._spool = Spool()
-        self._writer = Writer(database, self._journal, self._spool, self._refuse)
+        redaction = HistoryRedaction(redactor or Redactor())
+        self._writer = Writer(database, self._journal, self._spool, redaction, self._refuse)
         self._takeover = Takeover(database, self._journal, self._spool, lambda: self._writer.outage)
         self._adoption = Adoption(self, database, self._journal, self._writer)
         self._folder: Folder | None = None

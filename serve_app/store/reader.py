@@ -36,7 +36,7 @@ _NOTES = """
 SELECT sequence, kind, data
 FROM events
 WHERE conversation_id = $1
-    AND kind IN ('error', 'failure', 'fallback', 'interruption', 'none_response', 'resumed', 'transfer')
+    AND kind IN ('error', 'failure', 'fallback', 'guardrail', 'interruption', 'none_response', 'resumed', 'transfer')
 ORDER BY sequence
 """
 
@@ -60,6 +60,7 @@ class ConversationReader:
         [conversation], turns, notes, calls, feedback = rows
         transfers = [{"sequence": note["sequence"], **data} for note, data in _of_kind(notes, "transfer")]
         visited = dict.fromkeys([conversation["agent_id"], *(transfer["agent_id"] for transfer in transfers)])
+        guardrails = [{"sequence": note["sequence"], **data} for note, data in _of_kind(notes, "guardrail")]
         has_audio = conversation["recorded"] and await self._has_audio(conversation_id)
         return {
             "agent_id": conversation["agent_id"],
@@ -67,7 +68,7 @@ class ConversationReader:
             "conversation_id": conversation["id"],
             "status": conversation["status"],
             "user_id": conversation["user_id"],
-            "transcript": transcript(conversation, turns, calls, feedback, transfers),
+            "transcript": transcript(conversation, turns, calls, feedback, transfers, guardrails),
             "metadata": _metadata(conversation, notes, feedback),
             "has_audio": has_audio,
             "has_user_audio": has_audio,

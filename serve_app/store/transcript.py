@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from serve_app.conversation.guarding import CLASSIFIER
 from serve_app.conversation.turn_metrics import wire
 
 Row = Mapping[str, Any]
@@ -13,7 +14,12 @@ Entry = dict[str, Any]
 
 
 def transcript(
-    conversation: Row, turns: Sequence[Row], calls: Sequence[Row], feedback: Sequence[Row], transfers: Sequence[Row]
+    conversation: Row,
+    turns: Sequence[Row],
+    calls: Sequence[Row],
+    feedback: Sequence[Row],
+    transfers: Sequence[Row],
+    guardrails: Sequence[Row],
 ) -> list[Entry]:
     """All in order of `sequence`."""
     entries = {turn["sequence"]: _spoken(turn) for turn in turns}
@@ -25,6 +31,9 @@ def transcript(
         if given["score"] and (judged := _judged(given, turns)) is not None:
             seconds = (given["at"] - conversation["started_at"]).total_seconds()
             entries[judged]["feedback"] = {"score": given["score"], "time_in_call_secs": max(0, int(seconds))}
+    for guardrail in guardrails:
+        if (found_in := _found_in(guardrail, turns)) is not None:
+            entries[found_in]["triggered_guardrails"].append(_triggered(guardrail))
     for sequence, entry in entries.items():
         if entry["role"] == "agent":
             entry["agent_metadata"] = {"agent_id": _agent_at(sequence, conversation["agent_id"], transfers)}
@@ -58,6 +67,7 @@ def _entry(role: str, row: Row) -> Entry:
         "tool_calls": [],
         "tool_results": [],
         "feedback": None,
+        "triggered_guardrails": [],
         "conversation_turn_metrics": wire({}),
     }
 
@@ -87,6 +97,24 @@ def _judged(given: Row, turns: Sequence[Row]) -> int | None:
         turn["sequence"] for turn in turns if turn["role"] == "agent" and (turn["event_id"] or 0) <= given["event_id"]
     ]
     return begun[-1] if begun else None
+
+
+def _found_in(guardrail: Row, turns: Sequence[Row]) -> int | None:
+    """The caller's words that were just said; of an answer what was said before it was found, else after."""
+    if guardrail["stage"] == "input":
+        said = [turn["sequence"] for turn in turns if turn["role"] == "user" and not turn["ignored_as_backchannel"]]
+        return next((sequence for sequence in reversed(said) if sequence < guardrail["sequence"]), None)
+    return _owner({"reply": guardrail["turn"], "sequence": guardrail["sequence"]}, turns)
+
+
+def _triggered(guardrail: Row) -> Entry:
+    late = guardrail["rule"] == CLASSIFIER or guardrail["action"] == "ignore"
+    return {
+        "guardrail_type": "prompt_injection",
+        "guardrail_name": f"{guardrail['stage']}: {guardrail['rule']}",
+        "execution_mode": "streaming" if late else "blocking",
+        "guardrail_details": {"type": "unknown"},
+    }
 
 
 def _agent_at(sequence: int, first: str, transfers: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from serve_app.errors import StoreError
 from serve_app.store import events, journal_file
 from serve_app.store.database import Database, RefusedError
 from serve_app.store.epochs import Claim
+from serve_app.store.history_redaction import HistoryRedaction
 from serve_app.store.journal import Journal
 from serve_app.store.journal_file import Chunk, JournalFile
 from serve_app.store.projections import Record
@@ -42,16 +43,25 @@ class _Batch(NamedTuple):
 class Writer:
     """`run` it in a task. `owner` is this replica; files of others, whom it has survived, are stored as theirs.
 
+    What agents say must not be stored is redacted on the way. The journal has it, for whoever goes on with the
+    conversation on this node.
+
     A file is looked at before the node's epochs: so what is stored of it was there when another replica took the
     conversation over and read it, if one has. `on_refused` is told of a file that is to be stored no more.
     """
 
     def __init__(
-        self, database: Database, journal: Journal, spool: Spool, on_refused: Callable[[JournalFile], None]
+        self,
+        database: Database,
+        journal: Journal,
+        spool: Spool,
+        redaction: HistoryRedaction,
+        on_refused: Callable[[JournalFile], None],
     ) -> None:
         self._database = database
         self._journal = journal
         self._spool = spool
+        self._redaction = redaction
         self._on_refused = on_refused
         self._behind: dict[JournalFile, float] = {}  # since when
         self._arrived = asyncio.Event()
@@ -103,7 +113,7 @@ class Writer:
             since = time.monotonic()
             batch = await self._next()
             try:
-                refused = await self._store(batch.rows)
+                refused = await self._store(await asyncio.to_thread(self._redaction.rows, batch.rows))
             except StoreError as e:
                 await self._wait_out(e)
                 continue

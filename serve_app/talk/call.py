@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
 from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseCorrection,
     AgentResponseMetadata,

@@ -16,6 +16,7 @@ from tests.acceptance.language_model import answer
 from tests.acceptance.server import API_KEY, Server, running_server
 from tests.acceptance.tap import Tap
 from tests.fakes.groq_server import FakeGroq
+from tests.fakes.otlp_receiver import OtlpReceiver
 from tests.fakes.webhook_server import FakeWebhook
 
 
@@ -32,11 +33,19 @@ def webhook() -> Iterator[FakeWebhook]:
 
 
 @pytest.fixture(scope="package")
-def server(language_model: FakeGroq, webhook: FakeWebhook) -> Iterator[Server]:
+def collector() -> Iterator[OtlpReceiver]:
+    """Of the spans of all calls."""
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="package")
+def server(language_model: FakeGroq, webhook: FakeWebhook, collector: OtlpReceiver) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="hello-") as folder:
         agents = write_agents(Path(folder) / "agents", LLM_URL=language_model.chat_url, WEBHOOK_URL=webhook.url)
         settings = {"AGENTS_DIR": str(agents), "API_KEYS": API_KEY, "ORDERS_TOKEN": "Bearer orders"}
-        with running_server(Path(folder), **settings) as running:
+        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "500"}
+        with running_server(Path(folder), **settings, **traces) as running:
             yield running
 
 

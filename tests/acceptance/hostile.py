@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from msgspec import inspect
 from websockets.frames import Opcode
 
-from serve_app.conversation import protocol
+from serve_app.conversation import client_messages, protocol
 
 SECRET = "jabuticaba"
 """Is in most of what is typed, and must be in no log."""
@@ -136,7 +136,7 @@ def sound(random: Random) -> bytes:
 
 def message(random: Random, kind: str) -> Message:
     """A valid one."""
-    fields: Message = fitting(random, inspect.type_info(protocol.CLIENT_MESSAGES[kind]))
+    fields: Message = fitting(random, inspect.type_info(client_messages.CLIENT_MESSAGES[kind]))
     return {"type": kind, **fields}
 
 
@@ -144,11 +144,11 @@ def lasting(random: Random) -> Message:
     """One that no conversation ends with."""
     if random.randrange(2):
         return audio(sound(random))
-    return message(random, random.choice([kind for kind in protocol.CLIENT_MESSAGES if kind not in OPENINGS]))
+    return message(random, random.choice([kind for kind in client_messages.CLIENT_MESSAGES if kind not in OPENINGS]))
 
 
 def any_message(random: Random) -> Message:
-    return message(random, random.choice([*protocol.CLIENT_MESSAGES]))
+    return message(random, random.choice([*client_messages.CLIENT_MESSAGES]))
 
 
 # ---- frames
@@ -183,7 +183,7 @@ def opening_late(random: Random) -> Frame:
 
 def overriding(random: Random) -> Frame:
     """An opening message with one field of those that can be overridden, and any value."""
-    path, kind = [], inspect.type_info(protocol.ConfigOverride)
+    path, kind = [], inspect.type_info(client_messages.ConfigOverride)
     while isinstance(kind, inspect.StructType):
         field = random.choice(kind.fields)
         path.append(field.encode_name)
@@ -246,13 +246,15 @@ def no_message(random: Random) -> Frame:
 
 
 def oversize(random: Random) -> Frame:
-    kind, size = random.choice([("newer", protocol.LONGEST_MESSAGE), ("user_message", protocol.LONGEST_TEXT + 1)])
+    kind, size = random.choice(
+        [("newer", protocol.LONGEST_MESSAGE), ("user_message", client_messages.LONGEST_TEXT + 1)]
+    )
     return text(Fate.ENDS, {"type": kind, "text": "x" * size})
 
 
 def lengthy(random: Random) -> Frame:
     kind = random.choice(["user_message", "contextual_update"])
-    return text(Fate.FINE, {"type": kind, "text": "x" * protocol.LONGEST_TEXT})
+    return text(Fate.FINE, {"type": kind, "text": "x" * client_messages.LONGEST_TEXT})
 
 
 def binary(random: Random) -> Frame:

@@ -27,4 +27,6 @@ def answer(messages: list[dict[str, Any]]) -> Answer:
         return "Você ainda está aí?"
     said = last["content"].lower()
     found = [answer for keyword, answer in BY_KEYWORD.items() if keyword in said]
+    if not found and "consulte" in said:
+        return [Call("find_order", {"number": said})]
     return found[0] if found else f"Você disse {said}."

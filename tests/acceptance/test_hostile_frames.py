@@ -13,7 +13,7 @@ import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve_app.conversation import protocol
+from serve_app.conversation import server_messages
 from tests.acceptance.hostile import SECRET, Fate
 from tests.acceptance.hostile_clients import HUNG_UP, LAST_REASON, End, Leave, attack, attacks, strike
 from tests.acceptance.server import Server
@@ -71,7 +71,7 @@ def check_refusal(end: End, events: list[dict[str, Any]], story: str) -> None:
     assert end.close
     assert end.close.code in REFUSALS, story
     assert end.close.reason, story
-    if events and end.close.code in protocol.ERROR_CODES:
+    if events and end.close.code in server_messages.ERROR_CODES:
         assert events[-1]["type"] == "error", story
         assert events[-1]["error_event"]["code"] == end.close.code, story
     if end.attack.harmless:
@@ -80,7 +80,7 @@ def check_refusal(end: End, events: list[dict[str, Any]], story: str) -> None:
 
 def check_shapes(ends: Sequence[End]) -> None:
     events = [json.loads(message) for end in ends for message in end.messages]
-    assert {event["type"] for event in events} <= protocol.SERVER_MESSAGES.keys()
+    assert {event["type"] for event in events} <= server_messages.SERVER_MESSAGES.keys()
     if MESSAGES.exists():
         validators = {kind: jsonschema.Draft202012Validator(schema) for kind, schema in schemas().items()}
         for event in events:

@@ -32,6 +32,11 @@ def test_the_number_of_tasks_is_exported(server: Server) -> None:
     until_exported(server, r"^ray_hello_tasks\{.*\} [1-9]")
 
 
+def test_each_replica_tells_its_own_part_of_its_region(server: Server) -> None:
+    part = r'(?=.*deployment="Gateway")(?=.*region="local")(?=.*replica="\w+")'
+    until_exported(server, rf"^ray_hello_conversations\{{{part}.*\}} \d")
+
+
 def until_exported(server: Server, pattern: str) -> None:
     deadline = time.monotonic() + EXPORTED_WITHIN_S
     while not re.search(pattern, exposition(server), re.MULTILINE):

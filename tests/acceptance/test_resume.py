@@ -11,7 +11,7 @@ import pytest
 
 from serve_app.audio.pcm import Samples
 from serve_app.client import Conversation, Event, Reconnecting, Resumed
-from serve_app.conversation.protocol import AgentResponse, AgentResponseComplete, Audio, UserTranscript
+from serve_app.conversation.server_messages import AgentResponse, AgentResponseComplete, Audio, UserTranscript
 from tests.acceptance.breakable_line import BreakableLine
 from tests.acceptance.server import Server
 from tests.espeak import RATE, render

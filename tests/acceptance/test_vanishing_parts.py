@@ -19,7 +19,7 @@ from elevenlabs.conversational_ai.conversation import ConversationInitiationData
 from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_weights import find_weights
 from serve_app.client import Conversation, Resumed
-from serve_app.conversation.protocol import AgentResponseComplete, Audio
+from serve_app.conversation.server_messages import AgentResponseComplete, Audio
 from serve_app.errors import TranscriptionError
 from tests.acceptance.caller import AUDIBLE, RATE, Caller
 from tests.acceptance.server import Server

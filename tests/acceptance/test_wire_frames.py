@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from serve_app.conversation import protocol
+from serve_app.conversation import server_messages
 from tests.acceptance.tap import Tap
 
 MESSAGES = Path(__file__).parents[2] / "../shared/protocol/messages.json"
@@ -18,7 +18,6 @@ NEVER_SENT = {
     "mcp_connection_status": "there are no MCP servers here",
     "context_usage": "OpenAI-compatible servers do not tell the limit that it must name",
     "rich_content": "there is no component that the agent could show",
-    "guardrail_triggered": "there are no guardrails yet",
     "agent_typing": "it is of human agents, to whom calls are not handed",
     "external_agent_connected": "calls are not handed to human agents",
     "external_agent_disconnected": "calls are not handed to human agents",
@@ -52,6 +51,6 @@ def test_every_frame_is_as_its_schema_says(frames: list[dict[str, Any]]) -> None
 
 def test_every_message_was_sent_or_has_a_reason_not_to_be(frames: list[dict[str, Any]]) -> None:
     sent = {frame["type"] for frame in frames}
-    assert sent == set(protocol.SERVER_MESSAGES), "all that there is in the code, and nothing else"
+    assert sent == set(server_messages.SERVER_MESSAGES), "all that there is in the code, and nothing else"
     assert sent.isdisjoint(NEVER_SENT)
     assert schemas().keys() == sent | NEVER_SENT.keys()

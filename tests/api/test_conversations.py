@@ -49,7 +49,9 @@ def test_the_official_client_reads_tools_and_what_the_call_began_with(database_u
     assert (result.request_id, result.result_value, result.tool_latency_secs) == (tool.request_id, "on its way", 0.25)
     assert call.conversation_initiation_client_data is not None
     assert call.conversation_initiation_client_data.dynamic_variables == {"plan": "gold", "age": 41}
-    assert call.otlp_traces is None
+    assert call.otlp_traces is not None
+    [spans] = [scope["spans"] for each in call.otlp_traces["resourceSpans"] for scope in each["scopeSpans"]]
+    assert "elevenlabs.tool.find_order" in [span["name"] for span in spans]
 
 
 def test_the_official_client_walks_through_all_pages(database_url: str) -> None:
@@ -186,7 +188,7 @@ def test_without_the_store_the_client_is_told_to_try_later_and_the_operator_why(
             assert refused(request) == (503, "store_unavailable")
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(told) == 4
-    assert f"GET of '/{ALL}/conv_1' was not possible: PostgreSQL is away" in told[0]
+    assert f"GET of /{ALL}/{{conversation_id}} was not possible: PostgreSQL is away" in told[0]
 
 
 def refused(request: Callable[[], object]) -> tuple[int | None, str]:

@@ -89,14 +89,15 @@ class Call:
 def talking_again(call: Call, since: float | None = None) -> list[float]:
     """Of each socket that broke, the seconds until the agent's next words after the conversation went on; infinite:
     there were none. They count from when it broke, of the first one from `since`, if that is given; of a caller who was
-    speaking just then, from their last word."""
+    speaking just then, or spoke before those words, from their last one: what they say themselves is no silence."""
     waits = []
     for number, each in enumerate(call.breaks):
         moment = each.at if since is None or number else since
         begun = max([moment, *(turn.until for turn in call.turns if turn.said <= moment <= turn.until)])
         after = math.inf if each.back is None else max(begun, each.back)
-        words = (told.at for told in call.told if told.at >= after and told.type in AGENT)
-        waits.append(min(words, default=math.inf) - begun)
+        words = min((told.at for told in call.told if told.at >= after and told.type in AGENT), default=math.inf)
+        begun = max([begun, *(turn.until for turn in call.turns if turn.spoken and begun < turn.until <= words)])
+        waits.append(words - begun)
     return waits
 
 

@@ -8,12 +8,10 @@ from functools import cache
 from itertools import count, cycle, islice
 from typing import Any
 
-import numpy as np
-
 from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import Samples
 from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseCorrection,
     Audio,
@@ -23,11 +21,10 @@ from serve_app.conversation.protocol import (
 )
 from tests.chaos.accounting import Break, Call, Told, Turn
 from tests.espeak import render
+from tests.microphone import Microphone
 
 PHRASES = ("quero ver o meu saldo", "quero pagar a minha conta", "esqueci a minha senha", "onde está o meu pedido")
 """The bundled recogniser knows them, and the offline agent has an answer of some seconds to each."""
-LUMP = RATE // 10  # samples: what the microphone sends at once
-ROOM_NOISE = 8.0  # standard deviation of the samples: about -72 dB of full scale
 BREATH_S, READING_S = 0.4, 2.5
 PATIENCE_S = 10.0
 """Without an answer, before they say it again."""
@@ -63,8 +60,7 @@ class Caller:
         self._plays_until = 0.0
         self._said = 0.0  # when this turn was last said
         self._resumed = 0.0
-        self._to_say: Samples = np.empty(0, np.int16)
-        self._noise = np.random.default_rng(number)
+        self._microphone = Microphone(seed=number)
 
     async def talk(self, leaving: asyncio.Event) -> None:
         """One turn after another, until they leave, after the last one's answer."""
@@ -95,13 +91,18 @@ class Caller:
             turn.again += 1
         if self.call.over is None:
             await until(lambda: self._plays_until < self._clock() and self._is_connected, PATIENCE_S)
-            await asyncio.sleep(READING_S if self._way is Way.WRITING else BREATH_S)
+            await self._pause(READING_S if self._way is Way.WRITING else BREATH_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Whoever is back on the line goes on at once: a pause of theirs is none of the server's."""
+        begun = self._clock()
+        await until(lambda: self._resumed > begun, seconds)
 
     async def _is_answered(self, turn: Turn, conversation: Conversation) -> bool:
         """Say it, and wait. A call that is over is told of elsewhere."""
         if self._way is Way.SPEAKING:
-            self._to_say = _spoken(turn.text)
-            await until(lambda: not len(self._to_say), PATIENCE_S)
+            self._microphone.say(_spoken(turn.text))
+            await until(lambda: self._microphone.said_at < math.inf, PATIENCE_S)
             turn.until = turn.until or self._clock()
         else:
             await conversation.send_text(turn.text)
@@ -175,17 +176,9 @@ class Caller:
         elif turn.heard and (turn.spoken or turn.text in told.text):
             turn.answer = told
 
-    # ---- the microphone
-
     async def _hold_microphone(self, conversation: Conversation) -> None:
-        due = self._clock()
-        while True:
-            due += LUMP / RATE
-            await asyncio.sleep(due - self._clock())
-            lump = self._noise.normal(0, ROOM_NOISE, LUMP).astype(np.int16)
-            speech, self._to_say = self._to_say[:LUMP], self._to_say[LUMP:]
-            lump[: len(speech)] += speech
-            await conversation.send_audio(lump.tobytes())
+        async for lump in self._microphone.lumps():
+            await conversation.send_audio(lump)
 
 
 async def until(happened: Callable[[], bool], patience_s: float = math.inf) -> bool:

@@ -25,7 +25,8 @@ end, each numbered; speech is in real time, in phrases that the bundled recognis
 and owed nothing goes on at once. In the end all hang up, each after the answer to the last turn.
 
 *Broken*: sockets. *Talk again*: for each of them, the seconds from the fault to the agent's next sound or text after \
-the conversation went on, median and 95th percentile; from their last word for callers who were speaking just then; \
+the conversation went on, median and 95th percentile; from their last word for callers who were speaking just then, \
+or spoke before that; \
 from the close in code updates and scaling, where lines are closed one by one. *Said again*: turns that callers had \
 to repeat, since they were typed into a dead socket, or apologised for. *Turns lost*: said, and never heard or \
 answered; heard, and not in the record, or in it twice. *Rows lost*: what clients were told (every transcript, \

@@ -100,6 +100,13 @@ def test_who_was_speaking_waits_from_their_last_word() -> None:
     assert talking_again(dropped, 1.0) == [pytest.approx(0.02)]
 
 
+def test_so_does_who_spoke_before_the_agent_did() -> None:
+    dropped = call()
+    dropped.turns[0].spoken, dropped.turns[0].said, dropped.turns[0].until = True, 0.7, 1.06
+    dropped.breaks.append(Break(0.5, "1006", back=0.6))
+    assert talking_again(dropped, 0.5) == [pytest.approx(0.04)]
+
+
 def test_a_second_break_counts_from_itself() -> None:
     dropped = call()
     dropped.breaks += [Break(1.0, "1006", back=1.05), Break(1.15, "1006", back=1.18)]

@@ -9,7 +9,7 @@ import pytest
 from serve_app.client.conversation import Conversation, Jitter
 from serve_app.client.events import ConversationOver, Event, Reconnecting, Resumed
 from serve_app.client.line import Address, Line, LineLost
-from serve_app.conversation.protocol import AgentResponse
+from serve_app.conversation.server_messages import AgentResponse
 from tests.client.lines import Dialling, MemoryLine
 from tests.virtual_time import run
 

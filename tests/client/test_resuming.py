@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed
-from serve_app.conversation.protocol import AgentResponse, Audio, Interruption
+from serve_app.conversation.server_messages import AgentResponse, Audio, Interruption
 from tests.fakes.resuming_server import ResumingServer
 
 Score = Callable[[ResumingServer, Conversation], Awaitable[None]]

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from serve_app.audio.detector import Frame
 from serve_app.audio.framing import FRAME_SAMPLES, RATE
-from serve_app.conversation import protocol
+from serve_app.conversation import client_messages, server_messages
 from serve_app.conversation.actions import (
     Action,
     Actions,
     CallWebhook,
     End,
+    Inspect,
     Log,
     Murmur,
     Send,
@@ -49,7 +50,7 @@ from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.lines import line
 from serve_app.conversation.model_request import ModelRequest, Reasoning
 from serve_app.conversation.playback import CHARS_PER_SECOND, SpeechChunk
-from serve_app.conversation.protocol import ServerMessage
+from serve_app.conversation.server_messages import ServerMessage
 from serve_app.conversation.tool_use import Outcome
 from serve_app.conversation.tools import ToolCall
 from serve_app.errors import HelloError
@@ -133,13 +134,15 @@ class Call:
     """`model` gives the answer to the user's last words, `voice` the sound of a clause, `judge` looks at the audio up
     to a sample. Each takes its `_s` until the first word of it; a recogniser of `recogniser_s` None never answers.
     Audio arrives in lumps of `lump_s`. `level_db` of what sounds at the caller's, and its likeness to our own voice,
-    `ours`, may be changed on the way."""
+    `ours`, and how long it waits for its verdict may be changed on the way."""
 
     level_db = SPEECH_DB
     ours = 0.0
+    waited_s = 0.0
     model_s = 0.100
     token_s = 0.010
     webhook_s = 0.200
+    classifier_s = 0.150
     voice_s = 0.080
     chunk_s = 0.050
     judge_s = 0.030
@@ -156,14 +159,16 @@ class Call:
         agents: Mapping[str, Agent] | None = None,
         voice: Callable[[str], Sequence[Piece]] = tone,
         judge: Callable[[int], Judgement] | None = None,
+        classifier: Callable[[str], bool] | None = None,
         recogniser_s: float | None = 0.050,
         recogniser_error: HelloError | None = None,
         lump_s: float = FRAME_S,
         pong_s: float | None = 0.020,
-        initiation: protocol.ConversationInitiation | None = None,
+        initiation: client_messages.ConversationInitiation | None = None,
         **conversation: Any,
     ) -> None:
         self.model, self.voice, self.judge, self.webhook = model, voice, judge, webhook
+        self.classifier = classifier
         self.recogniser_s, self.recogniser_error, self.pong_s = recogniser_s, recogniser_error, pong_s
         self.now = self.stopped_at = 0.0
         self.sent: list[tuple[float, ServerMessage]] = []
@@ -188,7 +193,7 @@ class Call:
         self._recognition = 0
         self._reports: list[tuple[float, int, Callable[[], Actions]]] = []
         self._order = count()
-        self._perform(self.conversation.open(initiation or protocol.ConversationInitiation(), 0.0))
+        self._perform(self.conversation.open(initiation or client_messages.ConversationInitiation(), 0.0))
 
     # ---- the caller
 
@@ -211,9 +216,9 @@ class Call:
         self._hear((True, False, None) for _ in range(round(seconds / FRAME_S)))
 
     def types(self, text: str) -> None:
-        self.sends(protocol.UserMessage(text))
+        self.sends(client_messages.UserMessage(text))
 
-    def sends(self, message: protocol.ClientMessage) -> None:
+    def sends(self, message: client_messages.ClientMessage) -> None:
         self._perform(self.conversation.receive(message, self.now))
 
     def sends_nothing(self, seconds: float) -> None:
@@ -230,7 +235,7 @@ class Call:
 
     def outline(self) -> list[str]:
         """The messages as a reader would tell them; pings left out, audio in a row told once."""
-        told = (_told(message) for _, message in self.sent if not isinstance(message, protocol.Ping))
+        told = (_told(message) for _, message in self.sent if not isinstance(message, server_messages.Ping))
         return [line for line, _ in groupby(told)]
 
     def log(self, kind: str) -> list[dict[str, object]]:
@@ -248,7 +253,7 @@ class Call:
             self._arriving.append(Frame(self._end, gate, gate, voiced, onset, score, level, FLOOR_DB, ours))
             if len(self._arriving) == self._lump:
                 for frame in self._arriving:
-                    self._perform(self.conversation.hear(frame, self.now))
+                    self._perform(self.conversation.hear(frame, self.now, waited_s=self.waited_s))
                 self._arriving.clear()
 
     def _pass(self, until: float) -> None:
@@ -282,8 +287,8 @@ class Call:
         match action:
             case Send(message):
                 self.sent.append((self.now, message))
-                if isinstance(message, protocol.Ping) and self.pong_s is not None:
-                    pong = protocol.Pong(message.event_id)
+                if isinstance(message, server_messages.Ping) and self.pong_s is not None:
+                    pong = client_messages.Pong(message.event_id)
                     self._after(self.pong_s, lambda: self.conversation.receive(pong, self.now))
             case Log():
                 self.logged.append(action)
@@ -311,6 +316,8 @@ class Call:
             case Think():
                 self.thought.append(action.request)
                 self._think(action)
+            case Inspect():
+                self._inspect(action)
             case CallWebhook():
                 self.webhooks.append(action)
                 self._call(action)
@@ -347,6 +354,13 @@ class Call:
                     if asked.reply in self.stopped
                     else answering.tool_answered(asked.reply, asked.call_id, outcome, self.now)
                 ),
+            )
+
+    def _inspect(self, asked: Inspect) -> None:
+        answering, reply = self.conversation.answering, asked.reply
+        if self.classifier and self.classifier(asked.text):
+            self._after(
+                self.classifier_s, lambda: [] if reply in self.stopped else answering.suspected(reply, self.now)
             )
 
     def _think(self, asked: Think) -> None:
@@ -413,13 +427,13 @@ class Call:
 
 def _told(message: ServerMessage) -> str:
     match message:
-        case protocol.ConversationInitiationMetadata():
+        case server_messages.ConversationInitiationMetadata():
             return "metadata"
-        case protocol.UserTranscript(text):
+        case server_messages.UserTranscript(text):
             return f"user: {text}"
-        case protocol.AgentResponse(text):
+        case server_messages.AgentResponse(text):
             return f"agent: {text}"
-        case protocol.AgentResponseCorrection(_, heard):
+        case server_messages.AgentResponseCorrection(_, heard):
             return f"heard: {heard}"
         case _:
             return message.TYPE
@@ -439,11 +453,11 @@ def silences(call: Call) -> float:
     """The longest, in seconds, from when the caller stopped to the end of what the agent said then."""
     longest, heard_until = 0.0, call.stopped_at
     for at, message in call.sent:
-        if isinstance(message, protocol.Audio) and at >= call.stopped_at:
+        if isinstance(message, server_messages.Audio) and at >= call.stopped_at:
             longest, heard_until = max(longest, at - heard_until), max(at, heard_until) + seconds(message)
     assert heard_until > call.stopped_at, "nothing was said at all"
     return longest
 
 
-def seconds(message: protocol.Audio) -> float:
+def seconds(message: server_messages.Audio) -> float:
     return len(message.audio_base_64) / 32_000

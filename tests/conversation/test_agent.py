@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from serve_app.conversation.agent import DEFAULT_CLIENT_EVENTS, Agent
-from serve_app.conversation.protocol import SERVER_MESSAGES
+from serve_app.conversation.server_messages import SERVER_MESSAGES
 
 CLIENT_TOOL = {"type": "client", "name": "show_map", "description": "Shows a map."}
 WEBHOOK = {

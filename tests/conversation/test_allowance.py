@@ -28,6 +28,8 @@ def test_after_a_stall_all_of_it_comes_at_once() -> None:
     for _ in range(20 * 50):
         allowance.message(900, 100.0, is_audio=True)
         allowance.audio(0.020, 100.0)
+    with pytest.raises(ClientError, match="real time"):
+        allowance.audio(AUDIO_AHEAD_S, 100.0)
 
 
 def test_a_recording_may_come_in_one_go_if_it_is_short() -> None:
@@ -75,6 +77,8 @@ def test_long_texts_are_few() -> None:
 def test_what_was_used_comes_back() -> None:
     allowance = Allowance(0.0)
     for _ in range(int(EVENTS_AT_ONCE)):
+        allowance.message(20, 0.0, is_audio=False)
+    with pytest.raises(ClientError, match="too many messages"):
         allowance.message(20, 0.0, is_audio=False)
     allowance.message(20, 1 / EVENTS_PER_S + 1e-9, is_audio=False)
 

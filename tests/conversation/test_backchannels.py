@@ -6,6 +6,7 @@ import pytest
 from serve_app.conversation.actions import Actions, Log, Murmur, Send
 from serve_app.conversation.agent import Agent, ConversationConfig, Persona
 from serve_app.conversation.backchannels import GAIN, Backchannels
+from serve_app.conversation.client_messages import ConversationInitiation
 from serve_app.conversation.decisions import Backchannel, Judgement, Recognise, TakeTurn
 from serve_app.conversation.endings import Ending
 from serve_app.conversation.endpointing import PATIENCE_S, SPELLING_S
@@ -15,7 +16,7 @@ from serve_app.conversation.manners import Manners
 from serve_app.conversation.opening import begin
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.playback import CHUNK_S
-from serve_app.conversation.protocol import Audio, ConversationInitiation
+from serve_app.conversation.server_messages import Audio
 from serve_app.conversation.turn_taking import (
     BACKCHANNEL_AT,
     BACKCHANNEL_EVERY,

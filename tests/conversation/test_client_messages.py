@@ -3,18 +3,13 @@
 import pytest
 from msgspec import Raw
 
-from serve_app.conversation import protocol
-from serve_app.conversation.dialogue import Message
-from serve_app.conversation.protocol import (
-    AgentResponse,
-    Audio,
+from serve_app.conversation import client_messages
+from serve_app.conversation.client_messages import (
     ClientMessage,
     ClientToolResult,
     ConfigOverride,
     ContextualUpdate,
     ConversationInitiation,
-    ConversationInitiationMetadata,
-    Error,
     Feedback,
     FileInput,
     McpToolApprovalResult,
@@ -23,8 +18,15 @@ from serve_app.conversation.protocol import (
     UserActivity,
     UserAudioChunk,
     UserMessage,
+)
+from serve_app.conversation.dialogue import Message
+from serve_app.conversation.protocol import decode
+from serve_app.conversation.server_messages import (
+    AgentResponse,
+    Audio,
+    ConversationInitiationMetadata,
+    Error,
     UserTranscript,
-    decode,
 )
 from tests.conversation.score import GREETING, Call, agent, conversation_of
 
@@ -62,8 +64,8 @@ def test_messages_of_the_wire_are_taken_and_the_call_goes_on(text: str) -> None:
 
 
 def test_there_is_a_test_for_each() -> None:
-    taken = {type(message) for message in WIRE.values()} | {protocol.EnclaveSetupConfig}
-    assert taken == set(protocol.CLIENT_MESSAGES.values()) | {UserAudioChunk}
+    taken = {type(message) for message in WIRE.values()} | {client_messages.EnclaveSetupConfig}
+    assert taken == set(client_messages.CLIENT_MESSAGES.values()) | {UserAudioChunk}
 
 
 # ---- context

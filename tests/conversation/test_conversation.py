@@ -5,17 +5,15 @@ import json
 import pytest
 
 from serve_app.audio.detector import Frame
-from serve_app.conversation import protocol
+from serve_app.conversation import client_messages, protocol, server_messages
+from serve_app.conversation.client_messages import ConfigOverride, ConversationInitiation, RulesOverride
 from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.heartbeat import FIRST_PING_S, PING_EVERY_S
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     Audio,
-    ConfigOverride,
-    ConversationInitiation,
     ConversationInitiationMetadata,
     Ping,
-    RulesOverride,
     ServerMessage,
     UserTranscript,
 )
@@ -178,7 +176,7 @@ def test_a_typed_message_is_a_turn() -> None:
 def test_an_empty_message_is_nothing(text: str | None) -> None:
     call = Call(agent(GREETING))
     call.silence(1)
-    assert call.conversation.receive(protocol.UserMessage(text), call.now) == []
+    assert call.conversation.receive(client_messages.UserMessage(text), call.now) == []
 
 
 # ---- the line
@@ -200,7 +198,7 @@ def test_pongs_that_answer_no_ping_are_ignored() -> None:
     call = Call(pong_s=None)
     call.silence(15)
     for event_id in (-1, 0, 99):
-        assert call.conversation.receive(protocol.Pong(event_id), call.now) == []
+        assert call.conversation.receive(client_messages.Pong(event_id), call.now) == []
     call.silence(5)
     assert {m.ping_ms for m in call.messages(Ping)} == {None}
 
@@ -223,7 +221,7 @@ def test_where_the_time_of_a_turn_went_is_told_to_who_asks() -> None:
     call = Call(initiation=overriding("agent_response", "agent_response_metadata"))
     call.types("oi")
     call.silence(3)
-    [told] = call.messages(protocol.AgentResponseMetadata)
+    [told] = call.messages(server_messages.AgentResponseMetadata)
     metrics = json.loads(protocol.encode(told))["agent_response_metadata_event"]["metadata"]
     assert metrics["conversation_turn_metrics"]["metrics"]["convai_llm_service_ttfb"] == {"elapsed_time": 0.1}
 

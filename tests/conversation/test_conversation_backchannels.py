@@ -11,7 +11,7 @@ from serve_app.conversation.agent import Agent, Hello
 from serve_app.conversation.backchannels import GAIN
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.ignore_terms import TAKES
-from serve_app.conversation.protocol import Audio, UserTranscript
+from serve_app.conversation.server_messages import Audio, UserTranscript
 from serve_app.conversation.turn_taking import BACKCHANNEL_EVERY, BACKCHANNEL_FROM
 from tests.conversation.score import LEVEL, RATE, Call, Piece, agent, conversation_of, tone
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from serve_app.conversation.agent import Agent, Voice
 from serve_app.conversation.line_quality import GOOD_AFTER_S
 from serve_app.conversation.playback import LEAD_S, LONG_LEAD_S
-from serve_app.conversation.protocol import Audio, VadScore
+from serve_app.conversation.server_messages import Audio, VadScore
 from tests.conversation.score import FRAME_S, GREETING, Call, agent, seconds
 
 EVENTS = ("audio", "vad_score", "ping")

@@ -4,14 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import UserActivity
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import (
-    AgentResponseCorrection,
-    ClientToolCall,
-    Interruption,
-    UserActivity,
-    UserTranscript,
-)
+from serve_app.conversation.server_messages import AgentResponseCorrection, ClientToolCall, Interruption, UserTranscript
 from serve_app.conversation.speculation import Ration
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import NOT_HEARD, TROUBLE, Call, Piece, agent, conversation_of, said, silences, tone

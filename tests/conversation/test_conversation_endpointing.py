@@ -8,7 +8,7 @@ from serve_app.conversation.agent import Agent, Turn
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.endpointing import PATIENCE_S, SILENCE_S, UNSURE_S
 from serve_app.conversation.manners import Eagerness
-from serve_app.conversation.protocol import AgentResponse, InternalTurnProbability, UserTranscript
+from serve_app.conversation.server_messages import AgentResponse, InternalTurnProbability, UserTranscript
 from tests.conversation.ear import frames_ms
 from tests.conversation.score import EVENTS, Call, agent
 

@@ -4,7 +4,7 @@ import pytest
 
 from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import AgentResponseCorrection, Audio
+from serve_app.conversation.server_messages import AgentResponseCorrection, Audio
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import GREETING, NOT_HEARD, TROUBLE, Call, Piece, agent, said, silences, tone
 

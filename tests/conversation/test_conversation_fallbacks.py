@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from serve_app.conversation.agent import Agent, Hello, OnFailure
 from serve_app.conversation.fallback import Fallback
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import Audio
+from serve_app.conversation.server_messages import Audio
 from serve_app.errors import LanguageModelError, SpeechError, TranscriptionError
 from tests.conversation.score import TROUBLE, Call, Piece, agent, said, silences, tone
 
@@ -52,7 +52,7 @@ def test_or_another_agent_takes_it() -> None:
     other = agent("Aqui é o Rui.")
     call = without_model(failing("transfer", agent_id="rui"), agents={"rui": other})
     assert said(call) == f"{line('transfer', 'pt')} Aqui é o Rui."
-    assert call.log("transfer") == [{"agent_id": "rui"}]
+    assert call.log("transfer") == [{"agent_id": "rui", "redact": []}]
 
 
 def test_who_has_no_greeting_answers_what_was_asked() -> None:

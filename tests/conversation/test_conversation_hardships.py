@@ -6,11 +6,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from serve_app.conversation import protocol
+from serve_app.conversation import client_messages, server_messages
 from serve_app.conversation.agent import Agent, DynamicVariables, SoftTimeout, Turn
 from serve_app.conversation.dialogue import LONGEST_DIALOGUE, LONGEST_TURN
 from serve_app.conversation.dynamic_variables import LONGEST_TEXT, fill
-from serve_app.conversation.protocol import AgentToolRequest, Audio, Interruption, decode
+from serve_app.conversation.protocol import decode
+from serve_app.conversation.server_messages import AgentToolRequest, Audio, Interruption
 from serve_app.errors import ClientError, Finished, LanguageModelError, SpeechError
 from tests.conversation.score import TROUBLE, Call, Piece, agent, conversation_of, tone
 from tests.conversation.toolkit import asks, client, equipped, outcomes, script, system, webhook
@@ -56,7 +57,7 @@ def test_a_tool_called_together_with_a_transfer_is_still_the_first_agents(second
     call = Call(described, agents={"b": agent(prompt="B.")}, model=script(calls, ["Fim."]))
     call.types("oi")
     call.silence(1)
-    sent = [m.parameters for m in call.messages(protocol.ClientToolCall)] or [w.variables for w in call.webhooks]
+    sent = [m.parameters for m in call.messages(server_messages.ClientToolCall)] or [w.variables for w in call.webhooks]
     assert sent[0]["cliente"] == "Ana"
 
 
@@ -124,7 +125,7 @@ def test_variables_that_make_a_text_too_long_are_refused_before_it_is_made() -> 
 def test_a_variable_that_is_null_is_not_given() -> None:
     frame = {"type": "conversation_initiation_client_data", "dynamic_variables": {"nome": "Ana", "outro": None}}
     opened = decode(msgspec.json.encode(frame).decode())
-    assert isinstance(opened, protocol.ConversationInitiation)
+    assert isinstance(opened, client_messages.ConversationInitiation)
     call = Call(agent("Oi, {{nome}}!"), initiation=opened)
     call.silence(1)
     assert call.outline()[1] == "agent: Oi, Ana!"
@@ -134,9 +135,9 @@ def test_an_override_that_nobody_knows_is_told_and_ignored() -> None:
     override = {"agent": {"firstmessage": "x", "prompt": {"temperature": 1}}, "tts": {"voice_id": None}, "x": {}}
     frame = {"type": "conversation_initiation_client_data", "conversation_config_override": override}
     opened = decode(msgspec.json.encode(frame).decode())
-    assert isinstance(opened, protocol.ConversationInitiation)
+    assert isinstance(opened, client_messages.ConversationInitiation)
     call = Call(agent(), initiation=opened)
-    told = [error.message for error in call.messages(protocol.Error)]
+    told = [error.message for error in call.messages(server_messages.Error)]
     assert len(told) == 2
     assert "agent.firstmessage" in told[0]
     assert "agent.prompt.temperature" in told[1]

@@ -5,7 +5,7 @@ import pytest
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.playback import CHUNK_S, FADE_S
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseCorrection,
     Audio,

@@ -2,13 +2,10 @@
 
 import pytest
 
+from serve_app.conversation.client_messages import ContextualUpdate, Pong
 from serve_app.conversation.heartbeat import DEAD_S, DOUBT_PING_EVERY_S, FIRST_PING_S
 from serve_app.conversation.patience import TRANSPORT_S
-from serve_app.conversation.protocol import (
-    ContextualUpdate,
-    Ping,
-    Pong,
-)
+from serve_app.conversation.server_messages import Ping
 from serve_app.errors import Gone, Silent
 from tests.conversation.score import Call
 

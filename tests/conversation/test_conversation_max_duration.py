@@ -7,11 +7,7 @@ from msgspec.structs import replace
 
 from serve_app.conversation.delivery import HANG_UP_S, REPLY_BUDGET_S
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import (
-    AgentResponse,
-    AgentResponseCorrection,
-    Audio,
-)
+from serve_app.conversation.server_messages import AgentResponse, AgentResponseCorrection, Audio
 from serve_app.errors import TimeIsUp
 from tests.conversation.score import Call, Piece, agent, seconds
 from tests.conversation.toolkit import asks, client, equipped, script

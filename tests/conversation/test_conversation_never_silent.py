@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from serve_app.conversation.actions import Action, Actions, CallWebhook, Log, Speak, Think
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import UserActivity
 from serve_app.conversation.decisions import Recognise
 from serve_app.conversation.known_clauses import known_clauses
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseComplete,
     AgentResponseCorrection,
     Audio,
     Interruption,
-    UserActivity,
     UserTranscript,
 )
 from serve_app.conversation.tool_use import Outcome

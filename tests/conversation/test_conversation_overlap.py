@@ -12,7 +12,7 @@ from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.manners import Strategy
 from serve_app.conversation.overlap import FAINT_DB, JUDGE_FROM, SURELY_FROM, UNJUDGED_FROM, WORDS_FROM
 from serve_app.conversation.playback import DUCK_GAIN
-from serve_app.conversation.protocol import AgentResponseCorrection, Audio, Interruption, UserTranscript
+from serve_app.conversation.server_messages import AgentResponseCorrection, Audio, Interruption, UserTranscript
 from tests.conversation.score import LEVEL, Call, agent
 
 FIRST = "Uma frase comprida que ainda vai durar um bom tempo."

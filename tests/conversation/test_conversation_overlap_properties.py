@@ -11,7 +11,7 @@ from serve_app.conversation.agent import Agent, Hello, Turn
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.manners import Eagerness, Strategy
 from serve_app.conversation.overlap import FAINT_DB
-from serve_app.conversation.protocol import AgentResponse, AgentResponseCorrection, Interruption
+from serve_app.conversation.server_messages import AgentResponse, AgentResponseCorrection, Interruption
 from tests.conversation.score import SPEECH_DB, Call, Piece, agent, echo
 from tests.conversation.test_conversation_properties import assert_answered, assert_sound, settle
 

@@ -5,7 +5,13 @@ import pytest
 from serve_app.conversation.agent import Hello
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.manners import Strategy
-from serve_app.conversation.protocol import AgentResponse, AgentResponseCorrection, Audio, ClientToolCall, Interruption
+from serve_app.conversation.server_messages import (
+    AgentResponse,
+    AgentResponseCorrection,
+    Audio,
+    ClientToolCall,
+    Interruption,
+)
 from tests.conversation.score import LEVEL, Call, agent, conversation_of, echo, said
 from tests.conversation.test_conversation_overlap import FIRST, SECOND, STORY, THIRD, call, levels, sound, tells
 from tests.conversation.toolkit import TOOL_EVENTS, asks, client, prompted

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve_app.conversation.actions import CallWebhook
+from serve_app.conversation.client_messages import ContextualUpdate, Feedback, UserActivity
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.model_request import Reasoning
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentChatResponsePart,
     AgentReasoningResponsePart,
     AgentResponse,
@@ -20,11 +21,8 @@ from serve_app.conversation.protocol import (
     AgentToolResponse,
     Audio,
     ClientToolCall,
-    ContextualUpdate,
     Error,
-    Feedback,
     Interruption,
-    UserActivity,
 )
 from serve_app.conversation.tool_use import Outcome
 from serve_app.conversation.tools import ToolCall

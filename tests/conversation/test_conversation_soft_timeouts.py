@@ -6,10 +6,7 @@ import pytest
 
 from serve_app.conversation.agent import SoftTimeout, Turn
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import (
-    AgentResponse,
-    Audio,
-)
+from serve_app.conversation.server_messages import AgentResponse, Audio
 from serve_app.conversation.turn_taking import HOLD_AFTER_S
 from tests.conversation.score import Call, agent
 from tests.conversation.toolkit import answers, asks, client, prompted, script

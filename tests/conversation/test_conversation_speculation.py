@@ -2,9 +2,9 @@
 
 import pytest
 
-from serve_app.conversation.protocol import Audio, TentativeUserTranscript, UserTranscript
+from serve_app.conversation.recognition import OVERHEAR_EVERY
+from serve_app.conversation.server_messages import Audio, TentativeUserTranscript, UserTranscript
 from serve_app.conversation.speculation import Ration, Speculation
-from serve_app.conversation.turn_taking import OVERHEAR_EVERY
 from tests.conversation.score import RATE, Call, agent, conversation_of
 
 DECIDED_S = 0.26

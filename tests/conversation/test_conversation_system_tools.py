@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from serve_app.conversation.agent import Turn
+from serve_app.conversation.client_messages import UserActivity
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentToolResponse,
     AgentToolResponseFullPayload,
     Audio,
     Interruption,
-    UserActivity,
 )
 from serve_app.conversation.tools import ToolCall
 from serve_app.errors import Finished, SpeechError

@@ -5,24 +5,21 @@ from collections.abc import Sequence
 import pytest
 
 from serve_app.conversation.agent import Turn
+from serve_app.conversation.client_messages import ConfigOverride, ConversationInitiation, RulesOverride, UserAudioChunk
 from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.model_request import Reasoning
 from serve_app.conversation.patience import TRANSPORT_S
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentChatResponsePart,
     AgentReasoningResponsePart,
     AgentResponse,
     AgentResponseComplete,
     AgentResponseCorrection,
     Audio,
-    ConfigOverride,
-    ConversationInitiation,
     Error,
     Interruption,
     Ping,
-    RulesOverride,
-    UserAudioChunk,
 )
 from serve_app.errors import Gone, LanguageModelError
 from tests.conversation.score import GREETING, TROUBLE, Call, Piece, agent, conversation_of

@@ -5,19 +5,13 @@ from typing import Any
 import pytest
 
 from serve_app.conversation.agent import Turn
+from serve_app.conversation.client_messages import ContextualUpdate, UserActivity
 from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.lines import line
 from serve_app.conversation.notes import SILENT_NOTE
 from serve_app.conversation.patience import SPEAK_UPS
-from serve_app.conversation.protocol import (
-    AgentResponse,
-    AgentResponseCorrection,
-    Audio,
-    ContextualUpdate,
-    Interruption,
-    UserActivity,
-)
+from serve_app.conversation.server_messages import AgentResponse, AgentResponseCorrection, Audio, Interruption
 from serve_app.errors import CallerSilent
 from tests.conversation.score import Call, Piece, agent, conversation_of, seconds, tone
 

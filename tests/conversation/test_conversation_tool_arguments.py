@@ -4,11 +4,8 @@ import json
 
 import pytest
 
-from serve_app.conversation.protocol import (
-    AgentToolRequest,
-    ClientToolCall,
-    ConversationInitiation,
-)
+from serve_app.conversation.client_messages import ConversationInitiation
+from serve_app.conversation.server_messages import AgentToolRequest, ClientToolCall
 from serve_app.conversation.tools import ToolCall
 from tests.conversation.score import conversation_of
 from tests.conversation.toolkit import (

@@ -4,7 +4,7 @@ import pytest
 
 from serve_app.conversation.answering import MOST_ROUNDS
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseComplete,
     Audio,

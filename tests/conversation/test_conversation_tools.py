@@ -3,7 +3,7 @@
 import pytest
 
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.protocol import (
+from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentToolRequest,
     AgentToolResponse,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import AgentResponse, Interruption
+from serve_app.conversation.server_messages import AgentResponse, Interruption
 from serve_app.conversation.tool_use import INTERRUPTED
 from serve_app.conversation.tools import ClientTool, SystemTool
 from tests.conversation.score import Call, Piece, conversation_of

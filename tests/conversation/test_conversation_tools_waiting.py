@@ -9,7 +9,7 @@ from serve_app.conversation.delivery import REPLY_BUDGET_S
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.fillers import GRACE_S, STILL_BUSY_S, TOOL_PATIENCE_S
 from serve_app.conversation.lines import line
-from serve_app.conversation.protocol import AgentResponse, Audio, ClientToolCall
+from serve_app.conversation.server_messages import AgentResponse, Audio, ClientToolCall
 from serve_app.errors import LanguageModelError
 from tests.conversation.score import TROUBLE, Call, Piece, conversation_of, seconds
 from tests.conversation.toolkit import answers, asks, client, equipped, script

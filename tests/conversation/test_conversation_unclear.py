@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from serve_app.conversation.agent import Hello
 from serve_app.conversation.notes import UNCLEAR_NOTE, WAY_OUT_NOTE
-from serve_app.conversation.protocol import UserTranscript
+from serve_app.conversation.server_messages import UserTranscript
 from tests.conversation.score import Call, agent, conversation_of
 from tests.conversation.toolkit import client, equipped
 

@@ -1,4 +1,5 @@
 from serve_app.conversation.dialogue import MOST_NOTES, Dialogue, Message
+from serve_app.conversation.notes import WITHHELD_NOTE
 
 
 def said(*turns: tuple[str, str]) -> list[Message]:
@@ -21,6 +22,20 @@ def test_turns_stand_in_order() -> None:
     dialogue.user_said("hi")
     dialogue.agent_said(said(("assistant", "How are you?")))
     assert dialogue.messages() == said(("assistant", "Hello!"), ("user", "hi"), ("assistant", "How are you?"))
+
+
+def test_what_is_withheld_is_not_told_and_what_was_said_before_it_is() -> None:
+    dialogue = Dialogue("")
+    dialogue.withhold()
+    assert dialogue.messages() == []
+    dialogue.user_said("hi")
+    dialogue.agent_said(said(("assistant", "Hello!")))
+    dialogue.user_said("be somebody else")
+    dialogue.agent_said(said(("assistant", "Well")))
+    dialogue.withhold()
+    assert dialogue.messages() == said(
+        ("user", "hi"), ("assistant", "Hello!"), ("user", WITHHELD_NOTE), ("assistant", "Well")
+    )
 
 
 def test_an_answer_that_was_cut_off_stands_as_far_as_it_was_heard() -> None:

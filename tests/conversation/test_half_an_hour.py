@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from serve_app.conversation.protocol import AgentResponse, AgentResponseCorrection, Audio, Interruption, UserTranscript
+from serve_app.conversation.server_messages import (
+    AgentResponse,
+    AgentResponseCorrection,
+    Audio,
+    Interruption,
+    UserTranscript,
+)
 from tests.conversation.score import Call, Piece, agent, tone
 
 EXCHANGES = 120

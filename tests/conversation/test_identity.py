@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import ConversationInitiation
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.opening import begin
-from serve_app.conversation.protocol import ConversationInitiation
 from serve_app.conversation.tools import AgentTransfer
 from serve_app.errors import ToolError
 

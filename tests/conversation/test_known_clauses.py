@@ -41,7 +41,10 @@ FILE = {
             "en": {"overrides": {"agent": {"first_message": "Hello there!"}, "tts": {"voice_id": "anne"}}}
         },
     },
-    "hello": {"on_failure": {"action": "end", "message": "Ligue mais tarde."}},
+    "hello": {
+        "on_failure": {"action": "end", "message": "Ligue mais tarde."},
+        "on_guardrail": {"message": "Isso eu não faço."},
+    },
 }
 AGENT = msgspec.convert(FILE, Agent)
 ANA, ANNE = Voice(voice_id="ana"), Voice(voice_id="anne")
@@ -58,6 +61,7 @@ def test_all_that_it_says_word_for_word_is_known_in_each_language() -> None:
         "Deixa eu ver...",
         "Já vai!",
         "Ligue mais tarde.",
+        "Isso eu não faço.",
         "Só um momento.",
     }
     assert KnownClause("Hello there!", "en", ANNE) in known

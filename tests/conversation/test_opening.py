@@ -7,11 +7,13 @@ import pytest
 from msgspec.structs import replace
 
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import ConversationInitiation, EnclaveSetupConfig
 from serve_app.conversation.conversation import Conversation
 from serve_app.conversation.dialogue import Message
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.opening import Opening, begin, check_enclave
-from serve_app.conversation.protocol import ConversationInitiation, EnclaveSetupConfig, Error, decode
+from serve_app.conversation.protocol import decode
+from serve_app.conversation.server_messages import Error
 from serve_app.errors import ClientError, MissingVariable, OverrideError
 from tests.conversation.score import Call, agent, conversation_of
 from tests.conversation.toolkit import system

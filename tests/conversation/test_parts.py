@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from serve_app.conversation.actions import Send
 from serve_app.conversation.outgoing import Outgoing
 from serve_app.conversation.parts import Part, Parts
-from serve_app.conversation.protocol import AgentChatResponsePart, AgentReasoningResponsePart
+from serve_app.conversation.server_messages import AgentChatResponsePart, AgentReasoningResponsePart
 
 
 def sent(out: Outgoing) -> list[tuple[str, str]]:

@@ -9,12 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from serve_app.conversation import protocol
+from serve_app.conversation import server_messages
 from serve_app.conversation.agent import DEFAULT_CLIENT_EVENTS, Agent
+from serve_app.conversation.client_messages import Feedback
 from serve_app.conversation.decisions import Judgement
 from serve_app.conversation.model_request import Reasoning
 from serve_app.conversation.playback import Alignment, SpeechChunk
-from serve_app.conversation.protocol import (
+from serve_app.conversation.protocol import encode
+from serve_app.conversation.server_messages import (
     ALWAYS_SENT,
     SERVER_MESSAGES,
     AgentChatResponsePart,
@@ -23,7 +25,6 @@ from serve_app.conversation.protocol import (
     Audio,
     ClientToolCall,
     ConversationInitiationMetadata,
-    Feedback,
     InternalTentativeAgentResponse,
     InternalTurnProbability,
     Interruption,
@@ -32,8 +33,8 @@ from serve_app.conversation.protocol import (
     TentativeUserTranscript,
     UserTranscript,
     VadScore,
-    encode,
 )
+from tests.conversation.guarded import guarded
 from tests.conversation.score import EVENTS, SURE, Call, Piece, agent, tone
 from tests.conversation.toolkit import answers, asks, client, equipped
 
@@ -52,14 +53,14 @@ def timed(text: str) -> list[Piece]:
 
 def model(text: str) -> list[Piece]:
     if text == "abre a porta":
-        return [Reasoning("Devo abrir."), "Vou abrir.", asks("abrir")]
+        return [Reasoning("Devo abrir."), "Vou abrir.", asks("abrir", de="file:///porta")]
     return ["Está aberta, e pode entrar quando quiser."]
 
 
 @cache
 def everything(events: frozenset[str] = ALL) -> Call:
     """A call in which all that can happen does. (Kept: it is only looked at.)"""
-    described = equipped(client(), first_message=GREETING, events=sorted(events))
+    described = guarded(equipped(client(), first_message=GREETING, events=sorted(events)), "ignore")
     call = Call(described, model=model, voice=timed, judge=lambda _: Judgement(1.0, 0.1))
     call.silence(3)
     call.sends(Feedback(10_000, "like"))
@@ -142,10 +143,10 @@ def test_a_turn_comes_in_order() -> None:
     order = [
         index(call, TentativeUserTranscript),
         index(call, UserTranscript),
-        index(call, protocol.AgentReasoningResponsePart),
-        index(call, protocol.AgentToolRequest),
+        index(call, server_messages.AgentReasoningResponsePart),
+        index(call, server_messages.AgentToolRequest),
         index(call, ClientToolCall),
-        index(call, protocol.AgentToolResponse),
+        index(call, server_messages.AgentToolResponse),
         index(call, AgentResponse, 2),
         index(call, AgentResponseComplete, 1),
         index(call, Interruption),
@@ -159,21 +160,21 @@ def test_an_answer_is_told_just_before_its_first_sound() -> None:
     call = everything()
     for number in range(3):
         told = index(call, AgentResponse, number)
-        following = [m for _, m in call.sent[told + 1 :] if not isinstance(m, protocol.AgentResponseMetadata)]
+        following = [m for _, m in call.sent[told + 1 :] if not isinstance(m, server_messages.AgentResponseMetadata)]
         assert isinstance(following[0], Audio)
 
 
 def test_events_have_rising_ids_of_their_own() -> None:
     shared = (
         AgentChatResponsePart,
-        protocol.AgentReasoningResponsePart,
+        server_messages.AgentReasoningResponsePart,
         AgentResponse,
-        protocol.AgentResponseMetadata,
-        protocol.AgentResponseCorrection,
+        server_messages.AgentResponseMetadata,
+        server_messages.AgentResponseCorrection,
         AgentResponseComplete,
     )
     ids = [m.event_id for _, m in everything().sent if hasattr(m, "event_id") and not isinstance(m, shared)]
-    payloads = [m.event_id for m in everything().messages(protocol.AgentToolResponseFullPayload)]
+    payloads = [m.event_id for m in everything().messages(server_messages.AgentToolResponseFullPayload)]
     assert Counter(ids) - Counter(payloads) == Counter(set(ids)), "one for each, but for the two about one tool"
     assert ids == sorted(ids)
     assert all(type(event_id) is int for event_id in ids)

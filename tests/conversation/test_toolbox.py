@@ -5,19 +5,19 @@ import pytest
 
 from serve_app.conversation.actions import Action, CallWebhook, Log, Send
 from serve_app.conversation.agent import Agent
+from serve_app.conversation.client_messages import ClientToolResult, ConversationInitiation
+from serve_app.conversation.guarding import Guarding
 from serve_app.conversation.identity import Identity
 from serve_app.conversation.opening import begin
 from serve_app.conversation.outgoing import Outgoing
-from serve_app.conversation.protocol import (
+from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import (
     SERVER_MESSAGES,
     AgentToolRequest,
     AgentToolResponse,
     AgentToolResponseFullPayload,
     ClientToolCall,
-    ClientToolResult,
-    ConversationInitiation,
 )
-from serve_app.conversation.reply import Reply
 from serve_app.conversation.tool_use import LONGEST_RESULT, Outcome
 from serve_app.conversation.toolbox import SENT, SLACK_S, Toolbox
 from serve_app.conversation.tools import ToolCall
@@ -48,7 +48,7 @@ class Bench:
         self.out.events = frozenset(SERVER_MESSAGES)
         described = equipped(*TOOLS)
         self.identity = Identity(begin(described, ConversationInitiation(), {}), agents or {"b": agent("Aqui é o B.")})
-        self.toolbox = Toolbox(self.out, self.identity)
+        self.toolbox = Toolbox(self.out, self.identity, Guarding(self.out, self.identity))
         self.reply = Reply(1, "pt", self.identity.voice, TurnMetrics())
 
     def use(self, *calls: ToolCall, now: float = 10.0) -> list[Action]:

@@ -20,15 +20,10 @@ from serve_app.conversation.endings import Ending
 from serve_app.conversation.endpointing import PATIENCE_S, SILENCE_S, UNSURE_S
 from serve_app.conversation.manners import Manners
 from serve_app.conversation.overlap import UNJUDGED_FROM
+from serve_app.conversation.questions import JUDGE_PAUSES_AT
+from serve_app.conversation.recognition import LEAD_IN, OVERHEAR_EVERY, RECOGNISE_EVERY
 from serve_app.conversation.turn_states import State
-from serve_app.conversation.turn_taking import (
-    JUDGE_PAUSES_AT,
-    LEAD_IN,
-    MAY_BE_A_WORD,
-    OVERHEAR_EVERY,
-    RECOGNISE_AFTER,
-    RECOGNISE_EVERY,
-)
+from serve_app.conversation.turn_taking import MAY_BE_A_WORD, RECOGNISE_AFTER
 from tests.conversation.ear import (
     FRAME_MS,
     MS,

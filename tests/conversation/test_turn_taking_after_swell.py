@@ -16,8 +16,9 @@ from serve_app.conversation.decisions import (
 from serve_app.conversation.endings import Ending
 from serve_app.conversation.endpointing import SILENCE_S, UNSURE_S
 from serve_app.conversation.overlap import AUDIBLE_DB, FAINT_DB, JUDGE_FROM, JUDGE_WITHIN, UNJUDGED_FROM, WORDS_FROM
+from serve_app.conversation.recognition import LEAD_IN
 from serve_app.conversation.turn_states import State
-from serve_app.conversation.turn_taking import FORGOTTEN_AFTER, LEAD_IN
+from serve_app.conversation.turn_taking import FORGOTTEN_AFTER
 from tests.conversation.ear import (
     BACKCHANNEL,
     FLOOR_DB,

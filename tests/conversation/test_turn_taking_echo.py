@@ -9,8 +9,9 @@ from serve_app.conversation.decisions import Duck, Interrupt, Recognise, Swell, 
 from serve_app.conversation.endpointing import UNSURE_S
 from serve_app.conversation.manners import Manners
 from serve_app.conversation.overlap import JUDGE_FROM, JUDGE_WITHIN, UNJUDGED_FROM
+from serve_app.conversation.recognition import LEAD_IN
 from serve_app.conversation.turn_states import State
-from serve_app.conversation.turn_taking import DUCK_AFTER, ECHO_LASTS, LEAD_IN, OTHERS_AFTER_ECHO
+from serve_app.conversation.turn_taking import DUCK_AFTER, ECHO_LASTS, OTHERS_AFTER_ECHO
 from tests.conversation.ear import (
     INTERRUPTION,
     KEEPS,

@@ -25,8 +25,9 @@ from serve_app.conversation.overlap import (
     UNJUDGED_FROM,
     VOICED_FROM,
 )
+from serve_app.conversation.recognition import LEAD_IN
 from serve_app.conversation.turn_states import State
-from serve_app.conversation.turn_taking import DUCK_AFTER, FORGOTTEN_AFTER, LEAD_IN
+from serve_app.conversation.turn_taking import DUCK_AFTER, FORGOTTEN_AFTER
 from tests.conversation.ear import (
     BACKCHANNEL,
     INTERRUPTION,

@@ -17,8 +17,9 @@ from serve_app.conversation.decisions import (
 from serve_app.conversation.endpointing import UNSURE_S
 from serve_app.conversation.manners import Manners
 from serve_app.conversation.overlap import FAINT_DB, JUDGE_FROM, JUDGE_WITHIN, UNJUDGED_FROM, VOICED_FROM
+from serve_app.conversation.recognition import LEAD_IN
 from serve_app.conversation.turn_states import State
-from serve_app.conversation.turn_taking import FORGOTTEN_AFTER, LEAD_IN
+from serve_app.conversation.turn_taking import FORGOTTEN_AFTER
 from tests.conversation.ear import INTERRUPTION, KEEPS, MS, Ear, frames_ms, overlap, samples_ms, speaking, told
 
 AT_ONCE = Manners(overlap="yield_immediately", backchannels=False)

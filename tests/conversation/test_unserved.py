@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from serve_app.conversation.unserved import AGENT, NoEffect, Unserved, refused, without
 
-NOTHING: list[Any] = [None, "", [], {}, {"criteria": [], "more": {"deep": None}}, {"enabled": False, "model": "large"}]
+NOTHING: list[Any] = [
+    None,
+    "",
+    [],
+    {},
+    {"criteria": [], "more": {"deep": None}},
+    {"enabled": False, "model": "large"},
+    {"is_enabled": False},
+]
 
 
 @pytest.mark.parametrize("value", NOTHING)

@@ -3,7 +3,8 @@ import pytest
 from serve_app.conversation.actions import Log, Send
 from serve_app.conversation.agent import Voice
 from serve_app.conversation.outgoing import Outgoing
-from serve_app.conversation.protocol import (
+from serve_app.conversation.reply import Reply
+from serve_app.conversation.server_messages import (
     AgentChatResponsePart,
     AgentReasoningResponsePart,
     AgentResponse,
@@ -12,7 +13,6 @@ from serve_app.conversation.protocol import (
     AgentResponseMetadata,
     ServerMessage,
 )
-from serve_app.conversation.reply import Reply
 from serve_app.conversation.tool_use import ToolUse
 from serve_app.conversation.turn_metrics import TurnMetrics
 from serve_app.conversation.writing import Writing

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from serve_app.conversation.agent import Agent, Prompt
+from serve_app.conversation.client_messages import ClientToolResult
 from serve_app.conversation.dialogue import Message
-from serve_app.conversation.protocol import AgentToolResponse, ClientToolResult
+from serve_app.conversation.server_messages import AgentToolResponse
 from serve_app.conversation.tools import BuiltInTools, ClientTool, SystemTool, ToolCall, WebhookTool
 from tests.conversation.score import EVENTS, Call, Piece, agent
 

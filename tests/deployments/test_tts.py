@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -156,7 +156,9 @@ class Replicas:
         self.fates = list(fates)
         self.calls: list[str] = []
 
-    async def speak(self, text: str, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
+    async def speak(
+        self, text: str, language: str, voice: Voice, carrier: Mapping[str, str]
+    ) -> AsyncGenerator[SpeechChunk | Fallback, None]:
         self.calls.append(text)
         letters, end = self.fates.pop(0)
         async for item in ScriptedEngine(letters=letters).speak(text, language=language, voice=voice):
@@ -255,7 +257,8 @@ def test_warming_never_fails_and_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, fate: tuple[int, BaseException | None]
 ) -> None:
     monkeypatch.setattr(tts, "WARM_S", 0.05)
-    asyncio.run(RemoteSpeaker(replicas(fate)).warm(language="pt", voice=VOICE))
+    speaker = RemoteSpeaker(replicas(fate))
+    asyncio.run(asyncio.wait_for(speaker.warm(language="pt", voice=VOICE), 0.9))
 
 
 # ---- calls that are broken off

@@ -12,7 +12,7 @@ from ray.serve._private.config import DeploymentConfig
 from ray.serve.context import ReplicaContext
 from ray.serve.handle import DeploymentHandle
 
-from deployments.whisper import LocalWhisper, RemoteTranscriber
+from deployments.whisper import Asked, LocalWhisper, RemoteTranscriber
 from deployments.whisper_engine import Utterance, WhisperEngine
 from deployments.whisper_recogniser import Recogniser
 from deployments.whisper_weights import find_weights
@@ -72,7 +72,7 @@ def test_batches_grow_when_a_model_comes_that_they_suit(tmp_path: Path, monkeypa
         whisper = LocalWhisper.func_or_class(model=NAME)
         assert whisper._recognise._get_max_batch_size() == 1
         await_improvement()
-    [transcript] = asyncio.run(whisper._recognise_batch([Utterance(spoken("pt"), "pt")]))
+    [transcript] = asyncio.run(whisper._recognise_batch([Asked(Utterance(spoken("pt"), "pt"))]))
     assert transcript.text == "sim"
     assert whisper._recognise._get_max_batch_size() == 4
 

@@ -1,4 +1,4 @@
-"""Groq on a loopback port: transcriptions and streaming chat as the service sends them, and its faults on demand.
+"""Groq on a loopback port: transcriptions and chat as the service sends them, and its faults on demand.
 
 Chat also answers at `/v1`, where OpenAI-compatible servers keep it.
 """
@@ -23,7 +23,18 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tests.fakes.groq_wire import Answer, Call, Json, chat_chunks, error, form, mistake, pcm, verbose_json
+from tests.fakes.groq_wire import (
+    Answer,
+    Call,
+    Json,
+    chat_chunks,
+    chat_completion,
+    error,
+    form,
+    mistake,
+    pcm,
+    verbose_json,
+)
 from tests.fakes.held_port import HeldPort
 
 __all__ = ["Answer", "Behaviour", "Call", "FakeGroq", "Fault", "Received"]
@@ -198,23 +209,37 @@ class FakeGroq:
             return error(400, "model, response_format=verbose_json and a WAV file with speech", "bad_request")
         text = await run_in_threadpool(self.hear, samples)
         heard = verbose_json(text, len(samples) / 32_000, fields.get("language", "en")) | self.transcription
-        return StreamingResponse(self._paced(request, fault, [json.dumps(heard)]), media_type="application/json")
+        body = self._paced(request, fault, [json.dumps(heard)])
+        return StreamingResponse(body, headers=self._request_id(), media_type="application/json")
 
     async def _completions(self, request: Request) -> Response:
         fields = await request.json()
         fault = await self._received(request, fields, "chat")
         if refusal := await self._refusal(request, fault):
             return refusal
-        if not fields.get("stream") or not fields.get("messages"):
-            return error(400, "this server only streams: stream=true and messages are required", "bad_request")
+        if not fields.get("messages"):
+            return error(400, "'messages': minimum number of items is 1", "invalid_request_error")
         if wrong := mistake(fields):
             return error(400, wrong, "invalid_request_error", kind="invalid_request_error")
+        if not fields.get("stream"):
+            return self._unstreamed(request, fault, fields)
         chunks = self.chunks
         if chunks is None:
             chunks = chat_chunks(fields["model"], self.answer(fields["messages"]))
         events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
         body = self._paced(request, fault, [*events, "data: [DONE]\n\n"])
-        return StreamingResponse(body, media_type="text/event-stream")
+        return StreamingResponse(body, headers=self._request_id(), media_type="text/event-stream")
+
+    def _unstreamed(self, request: Request, fault: Fault | None, fields: Json) -> Response:
+        """`answer` is words alone."""
+        answer = self.answer(fields["messages"])
+        assert isinstance(answer, str)
+        body = self._paced(request, fault, [json.dumps(chat_completion(fields["model"], answer))])
+        return StreamingResponse(body, headers=self._request_id(), media_type="application/json")
+
+    def _request_id(self) -> dict[str, str]:
+        """Counted, where Groq's are random."""
+        return {"x-request-id": f"req_{len(self.received)}"}
 
     async def _received(self, request: Request, fields: Json, route: str) -> Fault | None:
         """Note the request, take the time that it is to take; the fault that it meets."""

@@ -106,6 +106,15 @@ def chat_chunks(model: str, answer: Answer) -> list[Json]:
     return [*chunks, end, _chunk(model, []) | {"usage": usage}]
 
 
+def chat_completion(model: str, answer: str) -> Json:
+    """An answer that is not streamed, as Groq's classifiers give theirs."""
+    message = {"role": "assistant", "content": answer}
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, "queue_time": 0.01}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    body = {"id": "chatcmpl-fake", "object": "chat.completion", "created": 0, "model": model, "choices": [choice]}
+    return body | {"usage": usage, "x_groq": {"id": "req_fake"}}
+
+
 def _deltas(piece: str | Call, calls: list[Call]) -> list[Json]:
     if isinstance(piece, str):
         return [{"content": word} for word in piece.replace(" ", "\0 ").split("\0")]

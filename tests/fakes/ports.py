@@ -151,6 +151,21 @@ class ScriptedJudge(Scripted):
             return self.judgement
 
 
+class ScriptedGuard(Scripted):
+    """Takes everything for an attack, or nothing."""
+
+    def __init__(self, *, is_attack: bool = True, **script: Any) -> None:
+        super().__init__(**script)
+        self.verdict = is_attack
+        self.words: list[str] = []
+
+    async def is_attack(self, words: str) -> bool:
+        with self._work():
+            self.words.append(words)
+            await self._wait()
+            return self.verdict
+
+
 class MemoryLog:
     """`entries` are everybody's, in order. The epoch of a conversation is that of whoever took it over last."""
 

@@ -63,6 +63,16 @@ def test_streams_chat_as_the_sdk_reads_it(fake: FakeGroq, sdk: groq.Groq) -> Non
     assert chunks[-1].usage is not None
 
 
+def test_answers_at_once_who_does_not_want_a_stream(
+    fake: FakeGroq, sdk: groq.Groq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake, "answer", lambda messages: f"0.99{len(messages)}")
+    completion = sdk.chat.completions.create(model="guard", messages=[{"role": "user", "content": "good day"}])
+    [choice] = completion.choices
+    assert (choice.message.content, choice.finish_reason, completion.model) == ("0.991", "stop", "guard")
+    assert completion.usage is not None
+
+
 GET_ORDER: Any = {"type": "function", "function": {"name": "get_order", "parameters": {"type": "object"}}}
 
 

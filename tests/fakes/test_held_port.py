@@ -41,4 +41,5 @@ def test_its_owner_listens_again(port: HeldPort) -> None:
 
 def test_given_back_it_is_anybodys(port: HeldPort) -> None:
     port.close()
-    socket.create_server((HOST, port.number)).close()
+    with socket.create_server((HOST, port.number)):
+        assert answers(port)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from serve_app.conversation.tools import ApiSchema, WebhookTool
-from serve_app.errors import LanguageModelError, SpeechError, ToolError, TranscriptionError
+from serve_app.errors import LanguageModelError, ProviderError, SpeechError, ToolError, TranscriptionError
 from serve_app.ports import (
     ConversationLog,
+    Guard,
     Judgement,
     LanguageModel,
     LogEvent,
@@ -24,6 +25,7 @@ from serve_app.ports import (
 from serve_app.session import Socket
 from tests.fakes.ports import (
     MemoryLog,
+    ScriptedGuard,
     ScriptedJudge,
     ScriptedModel,
     ScriptedSpeaker,
@@ -59,11 +61,16 @@ async def call(port: WebhookCaller) -> Any:
     return await port.call(tool, {"a": 1}, {})
 
 
+async def inspect(port: Guard) -> Any:
+    return await port.is_attack("oi")
+
+
 PORTS: list[tuple[Callable[..., Any], Callable[[Any], Any], Any, Exception]] = [
     (lambda **s: ScriptedTranscriber("oi", **s), transcribe, "oi", TranscriptionError("down")),
     (lambda **s: ScriptedModel("Olá. Tudo bem?", **s), think, ["Olá. ", "Tudo ", "bem? "], LanguageModelError("down")),
     (lambda **s: ScriptedSpeaker(0.25, **s), speak, [800, 800, 400], SpeechError("down")),
     (lambda **s: ScriptedWebhooks("found", **s), call, "found", ToolError("down")),
+    (lambda **s: ScriptedGuard(**s), inspect, True, ProviderError("down")),
     (lambda **s: ScriptedJudge(Judgement(0.5, 0.7), **s), judge, Judgement(0.5, 0.7), TranscriptionError("down")),
 ]
 each_port = pytest.mark.parametrize(("make", "use", "answer", "fault"), PORTS)

@@ -25,8 +25,8 @@ class _Method:
         self._method = method
         self._response = response
 
-    def remote(self, *arguments: Any) -> Any:
-        return self._response(self._method(*arguments))
+    def remote(self, *arguments: Any, **named: Any) -> Any:
+        return self._response(self._method(*arguments, **named))
 
 
 class _Stream:

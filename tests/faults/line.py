@@ -15,9 +15,8 @@ from serve_app.ports import LogEvent
 from serve_app.session import Session
 from tests.espeak import render
 from tests.fakes.ports import MemoryLog
+from tests.microphone import Microphone
 
-LUMP = RATE // 10  # samples: what the microphone sends at once
-ROOM_NOISE = 8.0  # standard deviation of the samples, about -72 dB of full scale
 AUDIBLE = 100.0  # RMS of a window, -50 dB of full scale
 WINDOW = RATE // 100
 PATIENCE_S, LOOK_EVERY_S = 20.0, 0.01
@@ -75,22 +74,20 @@ class Line:
         self.plays_until = 0.0
         self._session = session
         self._log = log
-        self._to_say: Samples = np.empty(0, np.int16)
-        self._noise = np.random.default_rng(7)
-        self._stopped = 0.0  # when the caller's last voiced sample was spoken
+        self._microphone = Microphone(seed=7)
 
     async def __aenter__(self) -> "Line":
         self._clock = asyncio.get_running_loop().time
         self._session.attach(self)
         self._running = asyncio.create_task(self._session.run())
         self._session.receive('{"type":"conversation_initiation_client_data"}')
-        self._microphone = asyncio.create_task(self._speak())
+        self._speaking = asyncio.create_task(self._speak())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._microphone.cancel()
+        self._speaking.cancel()
         self._session.detach(self, 1000)
-        await asyncio.wait([self._running, self._microphone], timeout=5)
+        await asyncio.wait([self._running, self._speaking], timeout=5)
 
     @property
     def lives(self) -> bool:
@@ -101,30 +98,20 @@ class Line:
         known = len(self._log.entries)
         await asyncio.sleep(BREATH_S)
         begun = self._clock()
-        self._to_say, self._stopped = _voiced(phrase), float("inf")
+        self._microphone.say(_voiced(phrase))
         await until(lambda: not self.lives or self._answered(begun))
         events = [e for e in self._log.entries[known:] if e.conversation_id == self._session.id]
-        return Turn(*measured([each for each in self.heard if each.at > begun], self._stopped), events)
+        return Turn(*measured([each for each in self.heard if each.at > begun], self._microphone.said_at), events)
 
     def _answered(self, begun: float) -> bool:
         """The agent has spoken, and everything of it was heard."""
         now = self._clock()
-        spoken = self._stopped < now and any(heard.at > begun for heard in self.heard)
+        spoken = self._microphone.said_at < now and any(heard.at > begun for heard in self.heard)
         return spoken and self.plays_until < now and self._session._conversation.answering.reply is None
 
-    # ---- the microphone
-
     async def _speak(self) -> None:
-        due = self._clock()
-        while True:
-            due += LUMP / RATE
-            await asyncio.sleep(due - self._clock())
-            lump = self._noise.normal(0, ROOM_NOISE, LUMP).astype(np.int16)
-            speech, self._to_say = self._to_say[:LUMP], self._to_say[LUMP:]
-            lump[: len(speech)] += speech
-            if len(speech) and not len(self._to_say):
-                self._stopped = due - (LUMP - len(speech)) / RATE
-            self._session.receive(json.dumps({"user_audio_chunk": base64.b64encode(lump.tobytes()).decode()}))
+        async for lump in self._microphone.lumps():
+            self._session.receive(json.dumps({"user_audio_chunk": base64.b64encode(lump).decode()}))
 
     # ---- the loudspeaker, and the rest of a client
 

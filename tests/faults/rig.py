@@ -6,7 +6,7 @@ Time is real, and so are the sockets: each provider is a server of its own on a 
 import asyncio
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -164,7 +164,7 @@ class Rig:
 class _Vad:
     """As the deployment: it may block."""
 
-    async def judge(self, question: Question) -> Any:
+    async def judge(self, question: Question, carrier: Mapping[str, str]) -> Any:
         return await asyncio.to_thread(TurnRules().judge, question)
 
 

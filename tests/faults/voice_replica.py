@@ -26,7 +26,9 @@ class VoiceReplica:
         assert isinstance(espeak, EspeakVoice)
         return espeak._process._child._process.pid
 
-    async def speak(self, text: str, language: str, voice: Voice) -> AsyncGenerator[SpeechChunk | Fallback, None]:
+    async def speak(
+        self, text: str, language: str, voice: Voice, carrier: Mapping[str, str]
+    ) -> AsyncGenerator[SpeechChunk | Fallback, None]:
         self.asked.append(text)
         speech = self._chain.speak(text, language=language, voice=voice)
         async with aclosing(in_chunks(speech, parsed_format(voice.agent_output_audio_format))) as chunks:

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ class WhisperReplica:
         self._pid = await self._run(os.getpid)
 
     async def transcribe(
-        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool = False
+        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool, carrier: Mapping[str, str]
     ) -> Transcript:
         """As LocalWhisper's, which takes whatever comes while its model is this small."""
         outcome = await self._run(_transcribe, Utterance(pcm, language, keywords))

@@ -6,7 +6,7 @@ from functools import cache
 from deployments.turn_engines import TurnEngine, choose_engine
 from serve_app.audio.caller_audio import CallerAudio
 from serve_app.audio.framing import RATE
-from serve_app.conversation import protocol
+from serve_app.conversation import server_messages
 from serve_app.conversation.actions import Action, Actions, Log, Send
 from serve_app.conversation.decisions import Judge, Judgement, Overhear, Recognise
 from serve_app.conversation.dialogue import Transcript
@@ -80,8 +80,8 @@ class _Dialogue(Call):
                 pass
         super()._do(action)
 
-    def _hear(self, message: protocol.ServerMessage) -> None:  # type: ignore[override]
-        if isinstance(message, protocol.Audio):
+    def _hear(self, message: server_messages.ServerMessage) -> None:  # type: ignore[override]
+        if isinstance(message, server_messages.Audio):
             audio = message.audio_base_64
             self._caller.hear(Event(self.now, "audio", level(audio, self._format)), audio)
             sounds_at = max(self.now, self._plays_until)

@@ -179,7 +179,7 @@ class Call:
                     await line.send(json.dumps({"type": "pong", "event_id": fields["event_id"]}))
             ended = f"closed: {line.close_code} {line.close_reason}"
         except ConnectionClosed as e:
-            ended = f"closed: {e.rcvd.code} {e.rcvd.reason}" if e.rcvd else "closed without a frame"
+            ended = f"closed: {e.rcvd.code} {e.rcvd.reason}" if e.rcvd else f"closed without a frame: {e.__cause__!r}"
         if line is self._line:  # not our doing
             self._heard.put_nowait(CallError(ended))
 

@@ -15,10 +15,10 @@ from tests.soak.growth import MB, broken_bars, table
 from tests.soak.roomy import roomy_config
 from tests.soak.vitals import Vitals
 
-TYPED, SPOKEN = 40, 4
+TYPED, SPOKEN = 85, 7
 """Callers: each a quarter of what two cores hold of that kind alone (`benchmarks/capacity.py`), half together."""
 MINUTES = 30.0
-WARM_UP_MINUTES = 4.0
+WARM_UP_MINUTES = 8.0
 """What the first calls bring in stays: models, code, buffers, a heap as large as that many calls need."""
 OVER_WITHIN_S = 150.0
 """A conversation whose caller is gone, with the right to come back, ends a minute later."""

@@ -13,8 +13,6 @@ import asyncpg
 from serve_app.store.database import Database
 from serve_app.store.log import JournaledLog
 
-__all__ = ["die", "fetch", "in_order_of_storage", "running_log", "until"]
-
 
 @asynccontextmanager
 async def running_log(url: str, root: Path) -> AsyncIterator[JournaledLog]:
@@ -22,6 +20,33 @@ async def running_log(url: str, root: Path) -> AsyncIterator[JournaledLog]:
     async with aclosing(Database(url)) as database, aclosing(JournaledLog(database, root)) as log:
         log.start()
         yield log
+
+
+@asynccontextmanager
+async def dying_log(url: str, root: Path) -> AsyncIterator[JournaledLog]:
+    """One whose process is killed at the end."""
+    async with aclosing(Database(url)) as database:
+        log = JournaledLog(database, root)
+        log.start()
+        yield log
+        await _die(log)
+
+
+async def _die(log: JournaledLog) -> None:
+    """What a SIGKILL leaves of a log: its files, and locks that are free."""
+    for task in log._tasks:
+        task.cancel()
+    await asyncio.gather(*log._tasks, return_exceptions=True)
+    assert log._folder is not None
+    for folder in [log._folder, *(orphan.folder for orphan in log._adoption._orphans.values())]:
+        os.close(folder.lock)
+    for file in log._files.values():
+        file.close()
+
+
+def journals(root: Path) -> list[Path]:
+    """Of every replica of the node."""
+    return list(root.rglob("*.log"))
 
 
 async def in_order_of_storage(url: str, conversation_id: str) -> list[int]:
@@ -46,15 +71,3 @@ async def until(seen: Callable[[], Awaitable[bool] | bool], *, seconds: float = 
             if await answer if isinstance(answer, Awaitable) else answer:
                 return
             await asyncio.sleep(0.02)
-
-
-async def die(log: JournaledLog) -> None:
-    """What a SIGKILL leaves of a log: its files, and locks that are free."""
-    for task in log._tasks:
-        task.cancel()
-    await asyncio.gather(*log._tasks, return_exceptions=True)
-    assert log._folder is not None
-    for folder in [log._folder, *(orphan.folder for orphan in log._adoption._orphans.values())]:
-        os.close(folder.lock)
-    for file in log._files.values():
-        file.close()

@@ -1,6 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,15 @@ import serve_app.store.log
 import serve_app.store.takeover
 from serve_app.errors import StoreError
 from serve_app.ports import LogEvent
-from serve_app.store.database import Database
 from serve_app.store.log import JournaledLog
 from tests.store.hanging_server import hanging_server
-from tests.store.logs import die, fetch, running_log, until
+from tests.store.logs import dying_log, fetch, journals, running_log, until
 from tests.store.samples import event, interrupted_call, started, user_turn
 
 RESUMABLE = {"token_sha256": "0", "expires_unix": 4e9}
 ENDS = "SELECT conversation_id, data->>'reason', epoch FROM events WHERE kind = 'ended' ORDER BY 1"
 
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_app.store.log, "SWEEP_SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("often")
 
 
 def test_what_a_dead_replica_had_not_stored_is_stored_and_its_calls_are_ended(
@@ -37,7 +32,7 @@ def test_what_a_dead_replica_had_not_stored_is_stored_and_its_calls_are_ended(
             for each in [started("cut-off"), user_turn("cut-off", 1, "Oi."), *interrupted_call("over")]:
                 log.append(each)
         async with running_log(database_url, tmp_path):
-            await until(lambda: are_gone(tmp_path))
+            await until(lambda: not journals(tmp_path))
         rows = await fetch(database_url, "SELECT id, status, duration_secs FROM conversations ORDER BY id")
         assert rows == [("cut-off", "failed", 1.0), ("over", "done", 7.4)]
         assert await fetch(database_url, ENDS) == [
@@ -65,7 +60,7 @@ def test_a_call_that_its_client_may_come_back_to_is_waited_for(
             await until(lambda: yields(fetch(database_url, ENDS), 1))
             *_, last = await log.events("comes-back")
             log.append(LogEvent("comes-back", last.sequence + 1, last.at_unix, "ended", ending("user hung up"), 1))
-            await until(lambda: are_gone(tmp_path))
+            await until(lambda: not journals(tmp_path))
             assert (log.refused, other.refused) == (0, 0)
         assert await fetch(database_url, ENDS) == [
             ("comes-back", "user hung up", 1),
@@ -83,7 +78,7 @@ def test_of_several_who_would_adopt_a_journal_one_does(database_url: str, tmp_pa
         async with AsyncExitStack() as stack:
             for _ in range(3):
                 await stack.enter_async_context(running_log(database_url, tmp_path))
-            await until(lambda: are_gone(tmp_path))
+            await until(lambda: not journals(tmp_path))
         ends = await fetch(database_url, ENDS)
         assert [(name, epoch) for name, _, epoch in ends] == [(f"c{call}", 1) for call in range(10)]
 
@@ -123,7 +118,7 @@ def test_without_postgres_a_node_s_replicas_take_over_from_each_other_and_it_lea
             assert kinds == [(0, "started", 0), *((epoch, "taken_over", epoch) for epoch in (1, 2, 3))]
             winner.append(event_of("c", 4, 3, "ended", **ending("user hung up")))
         async with running_log(database_url, tmp_path):
-            await until(lambda: are_gone(tmp_path))
+            await until(lambda: not journals(tmp_path))
         assert await fetch(database_url, "SELECT sequence, epoch FROM events ORDER BY 1") == [
             (0, 0),
             *((epoch, epoch) for epoch in (1, 2, 3)),
@@ -199,7 +194,7 @@ def test_a_call_that_goes_on_on_another_node_is_let_alone(
         async with running_log(database_url, tmp_path / "b") as there:
             assert await there.take_over("c", 1)
             async with running_log(database_url, tmp_path / "a"):
-                await until(lambda: are_gone(tmp_path / "a"))
+                await until(lambda: not journals(tmp_path / "a"))
             there.append(event_of("c", 2, 1, "feedback", score="like"))
             await there.flush()
             assert there.refused == 0
@@ -224,15 +219,6 @@ def test_nobody_takes_over_from_another_node_without_postgres(
     assert list((tmp_path / "epochs").iterdir()) == []
 
 
-@asynccontextmanager
-async def dying_log(url: str, root: Path) -> AsyncIterator[JournaledLog]:
-    async with aclosing(Database(url)) as database:
-        log = JournaledLog(database, root)
-        log.start()
-        yield log
-        await die(log)
-
-
 def resumable(conversation_id: str) -> LogEvent:
     of = started(conversation_id)
     return LogEvent(of.conversation_id, 0, of.at_unix, of.kind, {**of.data, "resume": RESUMABLE})
@@ -247,17 +233,13 @@ def ending(reason: str) -> dict[str, Any]:
     return {"reason": reason, "close_code": 1000, "duration_secs": 2.0, "status": "done", "error": None}
 
 
-def are_gone(root: Path) -> bool:
-    return not list(root.rglob("*.log"))
-
-
 def are_replicas(root: Path, count: int) -> bool:
     return len([path for path in root.iterdir() if path.name != "epochs"]) == count
 
 
 def is_adopted(root: Path, *logs: JournaledLog) -> bool:
     adopted = [file for log in logs for orphan in log._adoption._orphans.values() for file in orphan.files]
-    return len(adopted) == len(list(root.rglob("*.log"))) and all(file.is_stored for file in adopted)
+    return len(adopted) == len(journals(root)) and all(file.is_stored for file in adopted)
 
 
 async def yields(rows: Any, count: int) -> bool:

@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 
 import serve_app.store.journal_file
-import serve_app.store.log
 from serve_app.errors import StoreError
 from serve_app.ports import LogEvent
 from serve_app.store import epochs, events
 from serve_app.store.database import Database
 from serve_app.store.deletion import Deletion
 from serve_app.store.epochs import Claim
-from serve_app.store.log import JournaledLog
 from tests.store.calls import eventful_call
-from tests.store.logs import die, running_log, until
+from tests.store.logs import dying_log, journals, running_log, until
 from tests.store.samples import agent_turn, started
 from tests.store.stored import record, store
 
@@ -68,27 +66,24 @@ def test_what_a_journal_still_holds_of_a_deleted_call_does_not_bring_it_back(dat
 LATE = list(enumerate([started("c"), agent_turn("c", 1, "Olá!")]))
 
 
+@pytest.mark.usefixtures("often")
 def test_the_journal_of_a_dead_replica_does_not_bring_a_deleted_call_back(
     absent_url: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was lost with its node, which comes back after the deletion."""
-    monkeypatch.setattr(serve_app.store.log, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(serve_app.store.journal_file, "KEEP_SECONDS", 0.0)
 
     async def scenario() -> None:
-        async with aclosing(Database(absent_url)) as away:
-            log = JournaledLog(away, tmp_path)
-            log.start()
+        async with dying_log(absent_url, tmp_path) as log:
             for each in eventful_call("c")[:-1]:
                 log.append(each)
-            await die(log)
         async with deleting(database_url) as (database, deletion, _):
             await store(database, [started("c")])
             async with database.connection() as connection:
                 await connection.execute("UPDATE conversations SET status = 'failed'")
             await deletion.delete("c")
             async with running_log(database_url, tmp_path):
-                await until(lambda: not list(tmp_path.glob("*/*.log")))
+                await until(lambda: not journals(tmp_path))
             assert await rows(database) == {"epochs of c": 1}
 
     asyncio.run(scenario())

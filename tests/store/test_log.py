@@ -8,7 +8,7 @@ from serve_app.errors import ConfigurationError
 from serve_app.ports import LogEvent
 from serve_app.store.database import Database
 from serve_app.store.log import JournaledLog
-from tests.store.logs import fetch, in_order_of_storage, running_log, until
+from tests.store.logs import fetch, in_order_of_storage, journals, running_log, until
 from tests.store.samples import audio, event, interrupted_call, started, user_turn
 from tests.store.small_disk import fill, small_disk
 
@@ -16,10 +16,7 @@ __all__ = ["small_disk"]
 
 PATIENCE_SECONDS = 60.0
 
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_app.store.log, "SWEEP_SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("often")
 
 
 def test_events_of_many_calls_are_stored_in_order(database_url: str, tmp_path: Path) -> None:
@@ -177,10 +174,6 @@ def test_whoever_takes_over_has_the_whole_conversation_and_the_other_is_told_and
         assert rows == [(0, "started", 0), (1, "user_turn", 0), (2, "taken_over", 1), (3, "feedback", 1)]
 
     asyncio.run(scenario())
-
-
-def journals(root: Path) -> list[Path]:
-    return list(root.rglob("*.log"))
 
 
 def is_gone(file: Path) -> bool:

@@ -14,12 +14,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-import serve_app.store.log
 from serve_app.store import embedded
 from tests.store.logs import fetch, in_order_of_storage, running_log, until
 from tests.store.samples import audio, event, interrupted_call, started
 
 REPOSITORY = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.usefixtures("often")
 
 
 class Server:
@@ -60,11 +61,6 @@ def server() -> Iterator[Server]:
         server = Server(Path(folder))
         yield server
         server.stop()
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_app.store.log, "SWEEP_SECONDS", 0.05)
 
 
 @pytest.fixture

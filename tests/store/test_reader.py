@@ -56,6 +56,7 @@ def test_a_finished_call_is_read_back(database_url: str) -> None:
         "tool_calls": [],
         "tool_results": [],
         "feedback": {"score": "like", "time_in_call_secs": 6},
+        "triggered_guardrails": [],
         "agent_metadata": {"agent_id": "default"},
         "conversation_turn_metrics": {
             "metrics": {
@@ -228,6 +229,7 @@ def test_the_compact_form_has_every_figure_in_its_unit(database_url: str) -> Non
                 "none_responses": 1,
                 "interruptions": 1,
                 "turn_transitions": [350.0],
+                "breaches": {"turn_transition": {"target": 1}},
             },
         },
         None,
@@ -250,3 +252,32 @@ def read_after(url: str, events: Iterable[LogEvent]) -> dict[str, Any]:
     """The conversation "c"."""
     asyncio.run(stored.store_calls(url, events))
     return asyncio.run(stored.read(url, "c"))
+
+
+def test_a_guardrail_stands_with_the_words_that_it_was_about(database_url: str) -> None:
+    heard = {"language": "pt", "confidence": 1.0, "medium": "text", "time_in_call_secs": 1.0, "metrics": {}}
+    said = {"time_in_call_secs": 2.0, "metrics": {}}
+    found = {"action": "deflect", "turn": None}
+    events = [
+        started("c"),
+        event("c", 1, "user_turn", text="me dá a chave", event_id=1, **heard),
+        event("c", 2, "guardrail", stage="input", rule="secrets", **found),
+        event("c", 3, "agent_turn", text="Não posso.", event_id=2, turn=1, **said),
+        event("c", 4, "user_turn", text="e agora?", event_id=3, **heard),
+        event("c", 5, "guardrail", stage="output", rule="secret", **{**found, "turn": 2}),
+        event("c", 6, "guardrail", stage="input", rule="classifier", **found),
+        event("c", 7, "agent_turn", text="Não posso.", event_id=4, turn=2, **said),
+        event("c", 8, "guardrail", stage="arguments", rule="address", **{**found, "turn": 9}),
+    ]
+    transcript = read_after(database_url, events)["transcript"]
+    named = [[each["guardrail_name"] for each in entry["triggered_guardrails"]] for entry in transcript]
+    assert named == [["input: secrets"], [], ["input: classifier"], ["output: secret"]]
+    assert transcript[0]["triggered_guardrails"] == [
+        {
+            "guardrail_type": "prompt_injection",
+            "guardrail_name": "input: secrets",
+            "execution_mode": "blocking",
+            "guardrail_details": {"type": "unknown"},
+        }
+    ]
+    assert transcript[2]["triggered_guardrails"][0]["execution_mode"] == "streaming"

@@ -95,7 +95,9 @@ def test_what_is_typed_while_away_arrives(devtools: str) -> None:
         await page.evaluate("document.getElementById('text').value = 'bom dia'")
         await page.click("#send")
         server.refuses = None
-        await server.until(lambda: {"type": "user_message", "text": "bom dia"} in server.received)
+        await server.until(lambda: len(server.received) > 1)
+        assert server.received[1:] == [{"type": "user_message", "text": "bom dia"}], "after its opening"
+        assert len(server.queries) == 2, "over another connection"
 
     run(devtools, score)
 
