@@ -1,6 +1,6 @@
 """What it costs to see everything: traces, logs at their most talkative, redaction and guards, against none of it.
 
-    python -m benchmarks.observability_cost [--turns 60]
+    python -m benchmarks.observability_cost [--turns 30]
 
 Two servers on one machine, and one caller of each kind for both: a turn with the one, a turn with the other, and so on,
 so that whatever else the machine does meets both alike. The traces go to a receiver of their own. "typed": ms from a
@@ -36,7 +36,7 @@ EVERYTHING = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure what metrics, traces, logs, redaction and guards cost.")
-    parser.add_argument("--turns", type=int, default=60, help="of each kind, with each server")
+    parser.add_argument("--turns", type=int, default=30, help="of each kind, with each server")
     turns = parser.parse_args().turns
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hello-")))
@@ -53,6 +53,7 @@ def main() -> int:
 def _agents(folder: Path, platform_settings: Mapping[str, object]) -> Path:
     folder.mkdir(parents=True)
     agent = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    agent["conversation_config"]["turn"] = {"turn_timeout": 30}  # the agent must not ask, while the other one talks
     agent["platform_settings"] = {**(agent.get("platform_settings") or {}), **platform_settings}
     (folder / SHIPPED.name).write_text(yaml.safe_dump(agent, allow_unicode=True), encoding="utf-8")
     return folder
