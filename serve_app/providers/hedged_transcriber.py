@@ -12,6 +12,7 @@ from serve_app.conversation.breaker import Breaker, State
 from serve_app.errors import TranscriptionError
 from serve_app.observability.correlation import note
 from serve_app.ports import Fallback, Transcriber, Transcript
+from serve_app.providers.attempt import LEFT_ALONE, attempt
 
 PERCENTILE = 0.95
 LOCAL = "local Whisper"
@@ -67,8 +68,7 @@ class HedgedTranscriber:
 
         now = asyncio.get_running_loop().time
         if not self._breaker.admits(now()):
-            why = "it has failed several times in a row, and is left alone for now"
-            return await self._instead(hearing(self._local), why)
+            return await self._instead(hearing(self._local), f"it {LEFT_ALONE}")
         if tentative:
             return await self._by_primary(hearing)
         asked_at, primary = now(), self._ask_primary(hearing)
@@ -116,15 +116,8 @@ class HedgedTranscriber:
         """What it hears; its breaker is told how that ended."""
         now = asyncio.get_running_loop().time
         asked_at = now()
-        try:
+        with attempt(self._breaker):
             transcript = await hearing(self._primary)
-        except TranscriptionError:
-            self._breaker.failed(now())
-            raise
-        except asyncio.CancelledError:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
         self._latencies.append(now() - asked_at)
         return transcript
 

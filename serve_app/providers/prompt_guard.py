@@ -12,6 +12,7 @@ from openai.types.chat.chat_completion import Choice
 from serve_app.conversation.breaker import Breaker
 from serve_app.errors import ProviderError
 from serve_app.observability.correlation import trace_headers
+from serve_app.providers.attempt import LEFT_ALONE, attempt
 from serve_app.providers.refusals import refusal
 
 BUDGET_S = 0.300
@@ -45,21 +46,11 @@ class PromptGuard:
 
     async def is_attack(self, words: str) -> bool:
         """Whether a caller's words are an attack. Raises ProviderError, also where it is left alone for now."""
-        now = asyncio.get_running_loop().time
-        if not self._breaker.admits(now()):
-            raise ProviderError(f"{self._breaker.name} has failed several times in a row, and is left alone for now")
-        try:
-            with self._translated_errors():
-                async with asyncio.timeout(self._budget_s):
-                    verdict = _verdict(await self._answer(words))
-        except ProviderError:
-            self._breaker.failed(now())
-            raise
-        except asyncio.CancelledError:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        return verdict
+        if not self._breaker.admits(asyncio.get_running_loop().time()):
+            raise ProviderError(f"{self._breaker.name} {LEFT_ALONE}")
+        with attempt(self._breaker), self._translated_errors():
+            async with asyncio.timeout(self._budget_s):
+                return _verdict(await self._answer(words))
 
     async def aclose(self) -> None:
         await self._client.close()
