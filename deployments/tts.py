@@ -27,6 +27,7 @@ from serve_app.observability.correlation import carrier
 from serve_app.observability.tracing import tracer_of
 from serve_app.observability.voice_sockets import VoiceSockets
 from serve_app.ports import Fallback, SpeechChunk, Voice
+from serve_app.scaling.work import WorkMeter
 from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
@@ -81,12 +82,17 @@ class TtsProxy:
         self._voices = VoiceChain(list(made.items()), self._states)
         self._sockets = VoiceSockets()
         self._user_config = UserConfig("TtsProxy", Limits)
+        self._work = WorkMeter()
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take new limits. See `UserConfig.take`."""
         limits = self._user_config.take(user_config)
         if limits and self._elevenlabs:
             self._elevenlabs.generations = limits.generations
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For the autoscaling policy: clauses in hand since it asked last."""
+        return {"work": self._work.mean()}
 
     def check_health(self) -> None:
         """Serve asks every few seconds, which is when the gauges are told. (A replica that answers is well.)"""
@@ -99,7 +105,7 @@ class TtsProxy:
     ) -> AsyncGenerator[SpeechChunk | Fallback, None]:
         """One clause, streamed. `carrier`: whom it is for. Raises SpeechError."""
         audio_format = parsed_format(voice.agent_output_audio_format)
-        with self._tracer.served("TtsProxy.speak", carrier) as span:
+        with self._work.piece(), self._tracer.served("TtsProxy.speak", carrier) as span:
             speech = self._voices.speak(text, language=language, voice=voice)
             # Serve stops a cancelled call where it yields; the engine would not hear of it.
             async with aclosing(in_chunks(speech, audio_format)) as chunks:

@@ -15,6 +15,7 @@ from serve_app.observability import logs
 from serve_app.observability.correlation import carrier
 from serve_app.observability.tracing import tracer_of
 from serve_app.ports import Judgement, Question
+from serve_app.scaling.work import WorkMeter
 
 MOST_THREADS = 2
 """For pauses, on as many cores: a replica that takes more of a machine takes it from calls."""
@@ -37,6 +38,11 @@ class Vad:
         self._engine = make_engine()
         self._pauses = Lane("pauses", self._engine.judge, threads=min(MOST_THREADS, _cores()))
         self._overlaps = Lane("overlaps", self._engine.judge)
+        self._work = WorkMeter()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For the autoscaling policy: judgements in hand since it asked last, waiting ones too."""
+        return {"work": self._work.mean()}
 
     def describe(self) -> str:
         """What judges, for people."""
@@ -46,7 +52,7 @@ class Vad:
         """As TurnJudge.judge; None: there is no time for it. (An error would be a traceback in Serve's log, each time,
         and when there are many callers this is no news.) `carrier`: whom it is for."""
         lane = self._overlaps if question.overlap else self._pauses
-        with self._tracer.served("Vad.judge", carrier) as span:
+        with self._work.piece(), self._tracer.served("Vad.judge", carrier) as span:
             try:
                 return await lane.judge(question)
             except Late:

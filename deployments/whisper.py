@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from serve_app.observability import logs
 from serve_app.observability.correlation import UNRECORDED, Span, carrier
 from serve_app.observability.tracing import tracer_of
 from serve_app.ports import Transcript
+from serve_app.scaling.work import WorkMeter
 from serve_app.user_config import UserConfig
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class LocalWhisper:
         # can be neither pickled nor used twice in a process.
         self._recognise = serve.batch(self._recognise_batch)
         self._waiting = 0  # utterances
+        self._work = WorkMeter()
         self._user_config = UserConfig("LocalWhisper", Batching)
         self._batch_size = 0
         self._set_batching(Batching())
@@ -70,6 +73,10 @@ class LocalWhisper:
         """Take new batching. See `UserConfig.take`."""
         if batching := self._user_config.take(user_config):
             self._set_batching(batching)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For the autoscaling policy: needed utterances in hand since it asked last, waiting ones too."""
+        return {"work": self._work.mean()}
 
     def _set_batching(self, batching: Batching) -> None:
         self._batching = batching
@@ -89,17 +96,20 @@ class LocalWhisper:
         language: str | None,
         keywords: tuple[str, ...],
         tentative: bool = False,
+        needed: bool = True,
         carrier: Mapping[str, str] | None = None,
     ) -> Transcript:
         """As Transcriber.transcribe. What nobody waits for stays empty where it would hold up what somebody does.
-        `carrier`: whom it is for."""
+        `needed` False: somebody else has been asked too; no replica is started for that, or kept. `carrier`: whom it
+        is for."""
         with self._tracer.served("LocalWhisper.transcribe", carrier) as span:
             if tentative and (self._waiting or not self._recogniser.is_quick):
                 span.note(skipped=True)
                 return Transcript("", language or "", 0.0)
             self._waiting += 1
             try:
-                outcome = await self._recognise(Asked(Utterance(pcm, language, keywords), span))
+                with self._work.piece() if needed else nullcontext():
+                    outcome = await self._recognise(Asked(Utterance(pcm, language, keywords), span))
             finally:
                 self._waiting -= 1
             if isinstance(outcome, TranscriptionError):
@@ -125,15 +135,30 @@ class LocalWhisper:
 
 
 class RemoteTranscriber:
-    """A Transcriber that asks LocalWhisper."""
+    """A Transcriber that asks LocalWhisper, and a Standby: `awake` says whether a replica of it is running."""
 
-    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+    def __init__(
+        self, handle: DeploymentHandle[Any], awake: Callable[[], bool] = lambda: True, *, needed: bool = True
+    ) -> None:
         self._handle = handle
+        self._awake = awake
+        self._needed = needed
+
+    def if_awake(self) -> "RemoteTranscriber | None":
+        """As Standby.if_awake."""
+        return RemoteTranscriber(self._handle, self._awake, needed=False) if self._awake() else None
 
     async def transcribe(
         self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False
     ) -> Transcript:
-        method, expected = self._handle.transcribe, tuple(keywords)
-        asked = ask(method, pcm, language, expected, tentative, carrier=carrier(), failure=TranscriptionError)
-        transcript: Transcript = await asked
+        transcript: Transcript = await ask(
+            self._handle.transcribe,
+            pcm,
+            language,
+            tuple(keywords),
+            tentative,
+            self._needed,
+            carrier=carrier(),
+            failure=TranscriptionError,
+        )
         return transcript

@@ -56,7 +56,7 @@ class Reception:
         may not have let go of its places yet, or may hang and never do so. Only so many more than `max_conversations`
         as a replica can stand, a fifth, is the limit then.
         """
-        if not resuming and self.strain.is_high and self.conversations:
+        if not resuming and self._is_strained:
             raise Unavailable(STRAINED)
         with ExitStack() as taken:
             for room in self._rooms(ceilings, tenant, agent_id, agent, resuming):
@@ -66,9 +66,23 @@ class Reception:
                 taken.callback(self._places.free, place)
             return taken.pop_all()
 
+    def is_full(self, ceilings: Ceilings) -> bool:
+        """For whoever begins a conversation, tenant and agent aside: other replicas may not be."""
+        if self._is_strained:
+            return True
+        on_node = ceilings.max_conversations_per_node
+        return self.conversations >= ceilings.max_conversations or (
+            on_node is not None and self.conversations_on_node >= on_node
+        )
+
+    @property
+    def _is_strained(self) -> bool:
+        """Without conversations it is never strained by them, and waiting would not help."""
+        return self.strain.is_high and self.conversations > 0
+
     @property
     def conversations(self) -> int:
-        """Of this replica. Without any it is never strained by them, and waiting would not help."""
+        """Of this replica."""
         return self._places.taken(self._replica)
 
     @property

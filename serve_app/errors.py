@@ -5,7 +5,8 @@
     ├── ClientError      1008   what the client sent cannot be honoured
     │   ├── InvalidMessage      not JSON, wrong types, bad base64, odd bytes, oversize
     │   ├── OverrideError       an override that the agent does not permit, or that is no valid value
-    │   └── MissingVariable     dynamic variables that the agent needs and the client has not given
+    │   ├── MissingVariable     dynamic variables that the agent needs and the client has not given
+    │   └── UnknownHere  4004   a conversation to come back to that the store does not have
     ├── Gone             1002   the client has stopped answering, or sending
     │   └── Silent              nothing came from the user
     ├── Finished         1000   the conversation is over as it should be
@@ -58,6 +59,13 @@ class MissingVariable(ClientError):
     error_type = "missing_dynamic_variable"
 
 
+class UnknownHere(ClientError):
+    """It may be another region's, or was lost: a client may begin another one. The code is of those that RFC 6455
+    leaves to applications."""
+
+    close_code = 4004
+
+
 class Gone(HelloError):
     close_code = 1002
     error_type = "websocket_disconnect"
@@ -95,7 +103,7 @@ class Unavailable(HelloError):
 
 
 class Elsewhere(HelloError):
-    """The code is of the range that RFC 6455 leaves to applications: a client must not come back by itself."""
+    """A client must not come back by itself. The code, too, is left to applications."""
 
     close_code = 4001
 

@@ -33,8 +33,10 @@ from serve_app.conversation.heartbeat import PING_EVERY_S
 from serve_app.conversation.quota import Quota, Quotas, Rate, Rates, TenantRates
 from serve_app.conversation.speculation import BILLED_S_A_MINUTE, REQUESTS_A_MINUTE, Ration, Speculation
 from serve_app.errors import ClientError, HelloError, InvalidMessage, Restarting, taken_over
+from serve_app.handshakes import TOO_EARLY, Handshakes, are_asked_again
 from serve_app.parts import Parts
 from serve_app.resumption import Return, look_up, take_over
+from serve_app.scaling.wishes import Wishes
 from serve_app.session import Session
 from serve_app.tickets import Ticket, ticket_of
 from serve_app.user_config import UserConfig
@@ -57,7 +59,8 @@ class Limits(Ceilings, frozen=True, forbid_unknown_fields=True):
     while their line is good. `speculation`: what is begun before a turn is decided. `early_…`: what this replica may
     spend on recognising before then. `hedge_percentile`: an answer of the recogniser's that is later than this share of
     its latest ones is not waited for alone. `a_minute_…`: how much may come on this replica in any minute, of which
-    a tenant is whoever an `Admission` says, and of REST requests with an API key."""
+    a tenant is whoever an `Admission` says, and of REST requests with an API key. `scaling`: which replicas the region
+    wants besides those that its load needs."""
 
     ping_every_s: Annotated[float, msgspec.Meta(ge=1)] = PING_EVERY_S
     speculation: Speculation = Speculation.TTS
@@ -67,13 +70,15 @@ class Limits(Ceilings, frozen=True, forbid_unknown_fields=True):
     a_minute_per_conversation: Rates = Rates()
     a_minute_per_tenant: TenantRates = TenantRates()
     requests_a_minute_per_key: Rate | None = None
+    scaling: Wishes = Wishes()
 
 
 class Composition(NamedTuple):
     """What `app.py` put together for this replica. `running` holds what must be started and stopped around it, and
     tells which conversations another replica has taken over; `describe` says, for people, which part does what; `tune`
     takes new limits to those that have any; `reception` has room for conversations, or not; `refused` is told of
-    callers who get none."""
+    callers who get none; `stt_fails` says whether the provider of speech to text is left alone, or there is none while
+    somebody calls."""
 
     agents: Mapping[str, Agent]
     access: Access
@@ -85,19 +90,21 @@ class Composition(NamedTuple):
     tune: Callable[[Limits], None]
     reception: Reception
     refused: Callable[[HelloError], None]
+    stt_fails: Callable[[], bool]
 
 
 @serve.deployment
 @serve.ingress()
 class Gateway:
     def __init__(self, compose: Callable[..., Composition], **handles: Any) -> None:
-        self._made = compose(**handles)
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._caretaker = Caretaker(self._sessions)
+        self._made = compose(self._caretaker, **handles)
         self._user_config = UserConfig("Gateway", Limits)
         self._limits = Limits()
         self._ration = Ration()
         self._quotas = Quotas(self._limits.a_minute_per_tenant)
-        self._sessions: dict[Session, asyncio.Task[None]] = {}
-        self._caretaker = Caretaker(self._sessions)
+        self._handshakes = Handshakes() if are_asked_again() else None
         if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
             logger.warning(
                 "HAProxy is off: Serve's own proxy adds over 20 ms to audio from five callers on. "
@@ -111,6 +118,11 @@ class Gateway:
             self._ration = Ration(limits.early_recognitions_a_minute, limits.early_billed_s_a_minute)
             self._quotas = Quotas(limits.a_minute_per_tenant)
             self._made.tune(limits)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """For the autoscaling policy: each second. (Serve would run it in a thread if it were no coroutine.)"""
+        load = {"work": float(len(self._sessions)), "strained": float(self._made.reception.strain.is_high)}
+        return load | self._limits.scaling.reported(time.time(), stt_fails=self._made.stt_fails())
 
     def __serve_build_asgi_app__(self) -> Starlette:
         return Starlette(
@@ -130,9 +142,13 @@ class Gateway:
     # ---- conversations
 
     async def _converse(self, ws: WebSocket) -> None:
-        """One socket. Refusals come after the handshake: before it, clients would see no reason."""
+        """One socket. Refusals come after the handshake: before it, clients would see no reason. What comes before is
+        for HAProxy: another gateway may have room."""
         asked = ws.scope.get("subprotocols", [])
         self._caretaker.address = ws.scope.get("server")
+        if self._leaves_to_others(ws):
+            await ws.send_denial_response(Response(status_code=TOO_EARLY))
+            return
         await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
         socket = ClientSocket(ws)
         try:
@@ -203,6 +219,14 @@ class Gateway:
                 epoch=known.past.epoch + 1,
             )
             return self._run(session, socket, place)
+
+    def _leaves_to_others(self, ws: WebSocket) -> bool:
+        """A new conversation for which this replica has no room, if there may be others that have."""
+        if self._handshakes is None or "resume_token" in ws.query_params:
+            return False
+        if self._caretaker.takes_calls and not self._made.reception.is_full(self._limits):
+            return False
+        return self._handshakes.may_leave(ws.headers.get("sec-websocket-key", ""), _now())
 
     def _place(self, tenant: str, agent_id: str, *, resuming: bool = False) -> ExitStack:
         """Room for a conversation, until it is closed. Raises Unavailable or Restarting."""

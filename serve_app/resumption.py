@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from serve_app.conversation.past import Past
-from serve_app.errors import ClientError, StoreError, Unavailable
+from serve_app.errors import ClientError, StoreError, Unavailable, UnknownHere
 from serve_app.ports import ConversationLog
 from serve_app.tickets import Ticket, ticket_of
 
@@ -53,7 +53,8 @@ class Known(NamedTuple):
 
 
 async def look_up(back: Return, log: ConversationLog) -> Known:
-    """Raises ClientError for whoever may not come in, Unavailable where trying again may help."""
+    """Raises ClientError for whoever may not come in, UnknownHere among them, and Unavailable where trying again may
+    help."""
     past = await _past(back, log)
     ticket = ticket_of(back.token, past.started.get("resume"), time.time())
     _check_goes_on(past)
@@ -79,7 +80,7 @@ async def _past(back: Return, log: ConversationLog) -> Past:
     except StoreError as e:
         raise Unavailable(TRY_AGAIN) from e
     if not events or events[0].kind != "started":
-        raise ClientError("no such conversation can be resumed")
+        raise UnknownHere("no such conversation is known here: begin another")
     return Past(events, back.last_event_id)
 
 

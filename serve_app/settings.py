@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +27,7 @@ JOURNAL = Path(__file__).parents[1] / ".data" / "journal"
 RECORDINGS = Path(__file__).parents[1] / ".data" / "recordings"
 
 GROQ_URL = "https://api.groq.com"
+ELEVENLABS_URL = "https://api.elevenlabs.io"
 GROQ_CHAT_MODEL = "openai/gpt-oss-120b"
 GROQ_BACKUP_MODEL = "openai/gpt-oss-20b"
 """Groq's production models for conversation (console.groq.com/docs/models, November 2026): the smaller one is quicker,
@@ -40,6 +42,31 @@ def _items(text: str) -> list[str]:
     return items
 
 
+def _named(text: str) -> dict[str, str]:
+    """name=value, name=value"""
+    pairs = [tuple(part.strip() for part in item.partition("=")) for item in _items(text)]
+    if not all(name and equals and value for name, equals, value in pairs):
+        raise ValueError("it is not name=value, name=value")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return {name: value for name, _, value in pairs}
+
+
+def _of_a_region(url: str) -> str:
+    """Callers are sent there. In one spelling, so that two for the same one are seen to be that."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("a host or port cannot be one") from None  # the cause may quote a password
+    if not parts.hostname or port == 0:
+        raise ValueError("an address has no host, or port 0")
+    if parts.username is not None:
+        raise ValueError("an address has a user: callers would be told")
+    default = f":{443 if parts.scheme == 'https' else 80}"
+    return parts._replace(netloc=parts.netloc.lower().removesuffix(default), path=parts.path.rstrip("/")).geturl()
+
+
 def _sendable(key: SecretStr) -> SecretStr:
     """It goes into a header. What does not fit there would fail in each request, and not say so."""
     if not re.fullmatch("[!-~]+", key.get_secret_value()):
@@ -49,8 +76,11 @@ def _sendable(key: SecretStr) -> SecretStr:
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+RegionUrl = Annotated[Url, AfterValidator(_of_a_region)]
 ArchiveUrl = Annotated[str, Field(pattern=r"^(s3|gs|az)://[^\s?#]+$")]
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
+HopName = Literal["stt", "llm", "llm_backup", "guard", "tts", "database"]
+Budget = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ModelAddress(NamedTuple):
@@ -105,9 +135,14 @@ class Settings(Environment):
     guard_model: str | None = None
     guard_base_url: Url | None = None
     guard_api_key: Key | None = None
+    elevenlabs_api_key: SecretStr | None = None
+    elevenlabs_base_url: str = ELEVENLABS_URL
+    hop_budgets_ms: Annotated[dict[HopName, Budget], BeforeValidator(_named)] = Field(default_factory=dict)
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_items)] = ()
     signing_secret: Secret[Annotated[str, Field(min_length=32)]] | None = None
     public_url: Url | None = None
+    region: str = "local"
+    regions: Annotated[dict[str, RegionUrl], BeforeValidator(_named)] = Field(default_factory=dict)
     cors_origins: Annotated[tuple[Origin, ...], BeforeValidator(_items)] = ("*",)
 
     @field_validator("llm_backup_base_url")
@@ -115,6 +150,18 @@ class Settings(Environment):
     def _names_a_model(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not info.data.get("llm_backup_model"):
             raise ValueError("LLM_BACKUP_MODEL must name the model to ask for there")
+        return value
+
+    @field_validator("regions")
+    @classmethod
+    def _has_its_own(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        region, public_url = info.data.get("region"), info.data.get("public_url")
+        if value and region not in value:
+            raise ValueError(f"the own one, {region} (REGION), must be among them")
+        if value and public_url:
+            raise ValueError("they name this server's address, too: leave PUBLIC_URL out")
+        if len(set(value.values())) < len(value):
+            raise ValueError("two of them have the same address")
         return value
 
     @model_validator(mode="after")

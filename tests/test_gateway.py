@@ -9,17 +9,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve_app.access import Access
-from serve_app.admission import AGENT_FULL, Reception
+from serve_app.admission import AGENT_FULL, BUSY, Reception
 from serve_app.api.cors import cors
 from serve_app.api_keys import ApiKeys
+from serve_app.caretaker import Caretaker
 from serve_app.conversation.agent import Agent, CallLimits, ConversationConfig, Persona, PlatformSettings
 from serve_app.drain import Drain
 from serve_app.errors import ConfigurationError, HelloError, TranscriptionError
 from serve_app.gateway import ClientSocket, Composition, Gateway
+from serve_app.handshakes import TIMES
 from serve_app.parts import Parts
 from serve_app.places import Places
 from serve_app.signatures import Signatures
@@ -67,7 +69,9 @@ def client(gateway: Any) -> Iterator[TestClient]:
         yield running
 
 
-def compose(places: Places, refused: Callable[[HelloError], None] = lambda error: None) -> Composition:
+def compose(
+    caretaker: Caretaker, places: Places, refused: Callable[[HelloError], None] = lambda error: None
+) -> Composition:
     @asynccontextmanager
     async def running(superseded: Callable[[str], None]) -> AsyncIterator[None]:
         yield
@@ -88,7 +92,9 @@ def compose(places: Places, refused: Callable[[HelloError], None] = lambda error
     access = Access(agents, ApiKeys(), None, stored)
     reception = Reception(places, Strain())
     middleware, tune = [cors(["*"])], lambda limits: None
-    return Composition(agents, access, parts, [], middleware, running, describe, tune, reception, refused)
+    return Composition(
+        agents, access, parts, [], middleware, running, describe, tune, reception, refused, lambda: False
+    )
 
 
 async def stored(conversation_id: str) -> None:
@@ -133,6 +139,24 @@ def test_who_is_turned_away_at_the_door_has_no_place(client: TestClient) -> None
                 ws.receive_json()
             assert refusal.value.code == 1008
     assert client.get("/readyz").json()["conversations_on_node"] == 0
+
+
+def test_where_haproxy_asks_again_it_is_left_to_other_gateways_first(
+    places: Places, monkeypatch: pytest.MonkeyPatch, refused: list[HelloError]
+) -> None:
+    monkeypatch.setenv("RAY_SERVE_ENABLE_HA_PROXY", "1")
+    monkeypatch.setenv("RAY_SERVE_HAPROXY_RETRY_ON", "conn-failure 425")
+    gateway = PlainGateway(compose, places=places, refused=refused.append)
+    gateway.reconfigure({"max_conversations": 1})
+    with TestClient(gateway.__serve_build_asgi_app__()) as client, client.websocket_connect(CONVERSATION):
+        for _ in range(TIMES):  # the test client's handshakes have one key
+            with pytest.raises(WebSocketDenialResponse) as denial, client.websocket_connect(CONVERSATION):
+                pass
+            assert denial.value.status_code == 425
+        assert refused == []
+        with client.websocket_connect(CONVERSATION) as last, pytest.raises(WebSocketDisconnect) as refusal:
+            last.receive_json()
+        assert (refusal.value.code, refusal.value.reason) == (1013, BUSY)
 
 
 def test_an_agent_s_own_limit(gateway: Any) -> None:
@@ -350,3 +374,37 @@ def test_a_conversation_that_is_over_is_over(client: TestClient) -> None:
         ws.close(1000)
     until(lambda: client.get("/healthz").json()["conversations"] == 0)
     assert refusal(client, way_back(told)) == (1008, "the conversation is over")
+
+
+# ---- what the autoscaling policy learns
+
+
+def told(gateway: Any) -> dict[str, float]:
+    return asyncio.run(gateway.record_autoscaling_stats())
+
+
+def test_it_tells_its_conversations_and_what_the_region_wishes(client: TestClient, gateway: Any) -> None:
+    assert (told(gateway)["work"], told(gateway)["strained"], told(gateway)["floor_Gateway"]) == (0, 0, 0)
+    always = {"replicas": {"Gateway": 2}}
+    gateway.reconfigure({"max_conversations": 2, "scaling": {"spare_places": 5, "schedule": [always]}})
+    with client.websocket_connect(CONVERSATION) as ws:
+        ws.send_json({"type": "conversation_initiation_client_data"})
+        ws.receive_json()
+        assert told(gateway)["work"] == 1
+    assert (told(gateway)["spare_places"], told(gateway)["floor_Gateway"]) == (5, 2)
+
+
+def test_wishes_that_are_wrong_are_refused_and_the_old_ones_kept(
+    gateway: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.reconfigure({"scaling": {"spare_places": 5}})
+    gateway.reconfigure({"scaling": {"timezone": "Brasil"}})
+    assert "Gateway keeps its old user_config" in caplog.text
+    assert "there is no timezone 'Brasil'" in caplog.text
+    assert told(gateway)["spare_places"] == 5
+
+
+def test_that_the_recogniser_fails_is_told_as_a_wish(places: Places) -> None:
+    made = PlainGateway(lambda caretaker: compose(caretaker, places)._replace(stt_fails=lambda: True))
+    made.reconfigure({"scaling": {"while_stt_fails": {"LocalWhisper": 1}}})
+    assert told(made)["floor_LocalWhisper"] == 1

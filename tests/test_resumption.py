@@ -50,8 +50,8 @@ def test_a_conversation_moves() -> None:
 @pytest.mark.parametrize(
     ("log", "back", "reason"),
     [
-        (MemoryLog(), BACK, "no such conversation"),
-        (log(), Return("conv_2", "secret", 0), "no such conversation"),
+        (MemoryLog(), BACK, "no such conversation is known here"),
+        (log(), Return("conv_2", "secret", 0), "no such conversation is known here"),
         (log(), Return("conv_1", "wrong", 0), "not this conversation's"),
         (log(ticket=None), BACK, "not this conversation's"),
         (log(ticket=Ticket("secret", 1.0)), BACK, "expired"),

@@ -212,3 +212,55 @@ def test_an_object_store_is_one_that_there_is(url: str) -> None:
 def test_a_guard_needs_a_model_and_an_endpoint(environ: dict[str, str], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         Settings.from_environment(DATABASE | environ)
+
+
+REGIONS = {"REGION": "sa-east-1", "REGIONS": "sa-east-1=https://sa.example.com, us-east-1=https://us.example.com"}
+
+
+def test_regions_are_named_with_their_addresses_in_order() -> None:
+    settings = Settings.from_environment(DATABASE | REGIONS)
+    assert settings.region == "sa-east-1"
+    assert list(settings.regions.items()) == [
+        ("sa-east-1", "https://sa.example.com"),
+        ("us-east-1", "https://us.example.com"),
+    ]
+    assert Settings.from_environment(DATABASE).regions == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"REGION": "eu-west-1"}, r"the own one, eu-west-1 \(REGION\), must be among them"),
+        ({"REGION": ""}, r"the own one, local \(REGION\)"),
+        ({"PUBLIC_URL": "https://voice.example.com"}, "leave PUBLIC_URL out"),
+        ({"REGIONS": "sa-east-1"}, "not name=value"),
+        ({"REGIONS": "sa-east-1=https://a,sa-east-1=https://b"}, "twice"),
+        ({"REGIONS": "sa-east-1=sa.example.com"}, "should match pattern"),
+        ({"REGIONS": "sa-east-1=https://a,sa-east-1 =https://b"}, "twice"),
+        ({"REGIONS": "sa-east-1=https://a,us-east-1=https://A:443/"}, "the same address"),
+        ({"REGIONS": "sa-east-1=https:///a"}, "no host"),
+        ({"REGIONS": "sa-east-1=https://a:0"}, "port 0"),
+        ({"REGIONS": "sa-east-1=https://a:99999"}, "cannot be one"),
+        ({"REGIONS": "sa-east-1=https://[1"}, "cannot be one"),
+        ({"REGIONS": "sa-east-1=https://ana:hush@a"}, "has a user"),
+    ],
+)
+def test_regions_that_cannot_be_are_a_mistake(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^environment variable REGIONS: .*{said}") as mistake:
+        Settings.from_environment(DATABASE | REGIONS | changed)
+    assert "hush" not in mistake.value.message
+
+
+def test_budgets_of_hops_are_set_by_their_names() -> None:
+    assert Settings.from_environment(DATABASE | {"HOP_BUDGETS_MS": "stt=150, database=2.5"}).hop_budgets_ms == {
+        "stt": 150,
+        "database": 2.5,
+    }
+
+
+@pytest.mark.parametrize(
+    "value", ["150", "stt=", "stt=slow", "stt=-1", "stt=0", "sst=150", "stt=inf", "stt=nan", "stt=1e999"]
+)
+def test_a_budget_that_is_none_is_a_mistake(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^environment variable HOP_BUDGETS_MS: "):
+        Settings.from_environment(DATABASE | {"HOP_BUDGETS_MS": value})

@@ -24,6 +24,9 @@ FIRST_DELAY_S = 0.5
 SHORTEST_DELAY_S, LONGEST_DELAY_S = 0.3, 0.8
 """Sooner, and most utterances would be recognised twice; later, and the caller would notice."""
 
+FORGOTTEN_S = 60.0
+"""After the last attempt: an open breaker does not close while there are no calls."""
+
 GOOD = 0.6
 """Confidence below which a caller is asked again: that had better wait for the one who hears best."""
 
@@ -37,24 +40,31 @@ class Primary(Transcriber, Protocol):
         ...
 
 
+class Standby(Transcriber, Protocol):
+    """One that may be asleep: asking it wakes it, which takes a while, and keeps it awake, which has its price."""
+
+    def if_awake(self) -> Transcriber | None:
+        """The same for what nobody relies on: it does not stay awake for that. None: it is asleep."""
+        ...
+
+
 class HedgedTranscriber:
-    """Asks `primary`; when it is later than `percentile` (0..1) of its answers are, `local` too. The first good answer
-    counts: any of the primary's, or words that the local one is sure of. What else the local one says is used when the
-    primary fails, however sure it is, and asked for at once.
+    """Asks `primary`; when it is later than `percentile` (0..1) of its answers are, `local` too, if it is awake. The
+    first good answer counts: any of the primary's, or words that the local one is sure of. What else the local one says
+    is used when the primary fails, however sure it is, and asked for at once.
 
     `breaker` is the primary's, and has its name. Half open, the local one is asked as soon as ever: a probe makes no
     caller wait for long. A primary that came second is heard out, which costs nothing more, so that its breaker and
     the percentile learn whether it was late or dead: how long that takes is its own budget.
     """
 
-    def __init__(
-        self, primary: Primary, local: Transcriber, breaker: Breaker, *, percentile: float = PERCENTILE
-    ) -> None:
+    def __init__(self, primary: Primary, local: Standby, breaker: Breaker, *, percentile: float = PERCENTILE) -> None:
         self.percentile = percentile
         self._primary = primary
         self._local = local
         self._breaker = breaker
         self._latencies: deque[float] = deque(maxlen=MOST)
+        self._tried_at = -math.inf
         self._asked: set[asyncio.Task[Transcript]] = set()
 
     async def transcribe(
@@ -68,26 +78,40 @@ class HedgedTranscriber:
 
         now = asyncio.get_running_loop().time
         if not self._breaker.admits(now()):
-            return await self._instead(hearing(self._local), f"it {LEFT_ALONE}")
+            local = self._local.if_awake() if tentative else self._local
+            if local is None:
+                raise TranscriptionError(f"it {LEFT_ALONE}; {LOCAL} is asleep")
+            return await self._instead(hearing(local), f"it {LEFT_ALONE}")
         if tentative:
             return await self._by_primary(hearing)
         asked_at, primary = now(), self._ask_primary(hearing)
         try:
             await asyncio.wait([primary], timeout=self.delay_s)
+            is_needed = primary.done() or self._breaker.state is not State.CLOSED
+            local = self._local if is_needed else self._local.if_awake()
+            if local is None:
+                await asyncio.wait([primary])
             if _answered(primary):
                 return primary.result()
-            local = asyncio.create_task(hearing(self._local))
+            second = asyncio.create_task(hearing(local or self._local))
             try:
-                await _first_good(primary, local)
+                await _first_good(primary, second)
                 if _answered(primary):
                     return primary.result()
                 why = _failure(primary) or f"late: no answer within {now() - asked_at:.2f} s"
-                return await self._instead(local, why)
+                return await self._instead(second, why)
             finally:
-                await _stop(local)
+                await _stop(second)
         except asyncio.CancelledError:
             await _stop(primary)
             raise
+
+    @property
+    def fails(self) -> bool:
+        """Whether the primary is left alone, or being tried again. If nobody has wanted to in the last FORGOTTEN_S,
+        nobody needs to know."""
+        is_recent = asyncio.get_running_loop().time() - self._tried_at < FORGOTTEN_S
+        return self._breaker.state is not State.CLOSED and is_recent
 
     @property
     def delay_s(self) -> float:
@@ -115,7 +139,7 @@ class HedgedTranscriber:
     async def _by_primary(self, hearing: Hearing) -> Transcript:
         """What it hears; its breaker is told how that ended."""
         now = asyncio.get_running_loop().time
-        asked_at = now()
+        asked_at = self._tried_at = now()
         with attempt(self._breaker):
             transcript = await hearing(self._primary)
         self._latencies.append(now() - asked_at)

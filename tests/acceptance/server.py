@@ -28,7 +28,7 @@ OWN_PORTS = (
 PORTS_OF_A_RUN = 24
 NOT_OURS = (
     *("DATABASE_URL", "GROQ_", "LLM_", "ELEVENLABS_", "WHISPER_", "RAY_SERVE_", "PORT", "DASHBOARD", "AGENTS_DIR"),
-    *("API_KEYS", "SIGNING_SECRET", "PUBLIC_URL", "CORS_ORIGINS", "OTEL_"),
+    *("API_KEYS", "SIGNING_SECRET", "PUBLIC_URL", "CORS_ORIGINS", "OTEL_", "REGION", "HOP_BUDGETS_MS"),
 )
 
 
@@ -58,9 +58,11 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, *, config: Path | None = None, **environment: str) -> Iterator[Server]:
+def running_server(
+    data_dir: Path, *, config: Path | None = None, region: str | None = None, **environment: str
+) -> Iterator[Server]:
     """A server that is ready. Afterwards it gets a Ctrl-C, and must stop whole, with nothing left of it."""
-    with launcher(data_dir, config=config, **environment) as server:
+    with launcher(data_dir, config=config, region=region, **environment) as server:
         wait_until_ready(server)
         yield server
         stop(server)
@@ -68,18 +70,21 @@ def running_server(data_dir: Path, *, config: Path | None = None, **environment:
 
 
 @contextmanager
-def launcher(data_dir: Path, *, config: Path | None = None, **environment: str) -> Iterator[Server]:
+def launcher(
+    data_dir: Path, *, config: Path | None = None, region: str | None = None, **environment: str
+) -> Iterator[Server]:
     """The launcher at its start, for tests of the start itself. Whatever is left of it afterwards is killed.
 
-    `config` is a Serve config, the shipped one if None. `environment` is added to the caller's without what it has of
-    our settings: no provider is called by accident.
+    `config` is a Serve config, the shipped one if neither it nor a `region` is given. `environment` is added to the
+    caller's without what it has of our settings: no provider is called by accident.
     """
     mark = uuid.uuid4().hex
+    which = ["--region", region] if region else [str(config)] if config else []
     settings = {**_own_settings(data_dir), TEST_MARK: mark, **environment}
     output = data_dir / f"launcher-{mark}.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serve_app.launch", *([str(config)] if config else [])],
+            [sys.executable, "-m", "serve_app.launch", *which],
             cwd=REPOSITORY,
             env={**_without_settings(os.environ), **settings},
             stdout=file,

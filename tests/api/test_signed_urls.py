@@ -11,6 +11,7 @@ from serve_app.access import Access, Admission
 from serve_app.api.signed_urls import routes
 from serve_app.api_keys import ApiKeys
 from serve_app.errors import ClientError
+from serve_app.regions import Regions
 from serve_app.signatures import Signatures
 from tests.api.official_client import client_of
 from tests.api.samples import AGENTS
@@ -20,8 +21,27 @@ SECRET = "0123456789abcdef0123456789abcdef"
 KEY = "key_1"
 
 
-def app(*keys: str, signed: bool = True, public_url: str | None = None) -> Starlette:
-    return Starlette(routes=routes(AGENTS, ApiKeys(keys), Signatures(SECRET) if signed else None, public_url))
+REGIONS = Regions(
+    "sa-east-1",
+    {
+        "us-east-1": "https://us.voice.example",
+        "sa-east-1": "https://sa.voice.example/",
+        "eu-west-1": "https://eu.voice.example/hello",
+    },
+)
+
+ALONE = Regions("local", {})
+
+
+def app(
+    *keys: str,
+    signed: bool = True,
+    public_url: str | None = None,
+    regions: Regions = ALONE,
+    has_room: bool = True,
+) -> Starlette:
+    signatures = Signatures(SECRET) if signed else None
+    return Starlette(routes=routes(AGENTS, ApiKeys(keys), signatures, public_url, regions, lambda agent_id: has_room))
 
 
 def opening() -> Access:
@@ -124,3 +144,58 @@ def test_the_official_client_is_told_at_once_that_there_is_no_webrtc() -> None:
     assert refusal.value.status_code == 400
     assert 'connectionType "websocket"' in refusal.value.body["detail"]["message"]
     assert "401" not in refusal.value.body["detail"]["message"]  # the JS client would hide the message
+
+
+def regions_of(query: dict[str, str], *, has_room: bool = True) -> list[str]:
+    """In the order in which a caller shall try them; each with a URL of its own that opens the conversation."""
+    client = TestClient(app(regions=REGIONS, has_room=has_room))
+    answer = client.get(PATH, params={"agent_id": "open", **query}).json()
+    ways = [answer, *answer["alternatives"]]
+    for way in ways:
+        base = REGIONS.urls[way["region"]].rstrip("/").replace("https", "wss")
+        assert way["signed_url"].startswith(f"{base}/v1/convai/conversation?agent_id=open&")
+        assert open_by(way["signed_url"], opening()).authorization_method == "signed_url"
+    return [way["region"] for way in ways]
+
+
+@pytest.mark.parametrize(
+    ("query", "has_room", "regions"),
+    [
+        ({}, True, ["sa-east-1", "eu-west-1", "us-east-1"]),
+        ({}, False, ["eu-west-1", "us-east-1", "sa-east-1"]),
+        ({"region": "eu-west-1"}, True, ["eu-west-1", "us-east-1", "sa-east-1"]),
+        ({"region": "sa-east-1"}, False, ["sa-east-1", "eu-west-1", "us-east-1"]),
+    ],
+)
+def test_of_several_regions_the_one_to_dial_is_named_and_the_others_stand_by(
+    query: dict[str, str], has_room: bool, regions: list[str]
+) -> None:
+    assert regions_of(query, has_room=has_room) == regions
+
+
+def test_all_of_them_reserve_the_same_conversation() -> None:
+    answer = TestClient(app(regions=REGIONS)).get(PATH, params={"agent_id": "open", "include_conversation_id": "true"})
+    urls = [answer.json()["signed_url"], *(way["signed_url"] for way in answer.json()["alternatives"])]
+    assert len({urlsplit(url).query for url in urls}) == 1
+    access = opening()
+    open_by(urls[0], access)
+    with pytest.raises(ClientError, match="has been used"):
+        open_by(urls[1], access)
+
+
+def test_a_region_that_there_is_not_is_refused() -> None:
+    for regions in (REGIONS, ALONE):
+        answer = TestClient(app(regions=regions)).get(PATH, params={"agent_id": "open", "region": "mars-1"})
+        assert (answer.status_code, answer.json()["detail"]["status"]) == (422, "unknown_region")
+
+
+def test_a_single_region_with_no_room_has_nobody_to_send_callers_to() -> None:
+    single = Regions("sa-east-1", {"sa-east-1": "https://sa.voice.example"})
+    answer = TestClient(app(regions=single, has_room=False)).get(PATH, params={"agent_id": "open"}).json()
+    assert (answer["region"], answer["alternatives"]) == ("sa-east-1", [])
+
+
+def test_the_official_client_takes_the_url_and_minds_nothing_else() -> None:
+    with client_of(app(KEY, regions=REGIONS), KEY) as client:
+        url = client.conversational_ai.conversations.get_signed_url(agent_id="private").signed_url
+    assert url.startswith("wss://sa.voice.example/v1/convai/conversation?agent_id=private&")

@@ -67,6 +67,17 @@ def test_audio_travels_in_pieces_that_are_worth_a_call(tone: DeploymentHandle[An
     ]  # fmt: skip
 
 
+def test_work_is_the_clauses_that_are_spoken(tone: DeploymentHandle[Any]) -> None:
+    def work() -> float:
+        told: dict[str, float] = tone.record_autoscaling_stats.remote().result()
+        return told["work"]
+
+    assert work() == 0
+    said(tone, "hello")
+    assert 0 < work() <= 1
+    assert work() == 0
+
+
 def test_the_local_voice_speaks_without_a_key() -> None:
     handle = deployed()
     assert handle.describe.remote().result() == "espeak-ng (local voice)"

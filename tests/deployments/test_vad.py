@@ -64,9 +64,13 @@ def test_of_a_crowd_of_pauses_most_are_refused_at_once_and_no_overlap_waits_for_
                     await another.judge(Question(b""))
             assert (await gateway.judge(Question(b"", overlap=True))).interruption == 1
             assert not all(pause.done() for pause in pauses)
+            await handle.record_autoscaling_stats.remote()
+            assert (await handle.record_autoscaling_stats.remote())["work"] >= MOST_PAUSES - 1, "in hand, on average"
             LET_GO.set()
             await asyncio.gather(*pauses, return_exceptions=True)  # judged or, on a slow machine, dropped
             assert (await gateway.judge(Question(b""))).turn_end == 0.5
+            await handle.record_autoscaling_stats.remote()
+            assert await handle.record_autoscaling_stats.remote() == {"work": 0.0}
 
     try:
         asyncio.run(crowd())

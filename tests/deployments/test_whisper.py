@@ -128,3 +128,26 @@ def test_batches_are_as_large_as_suits_the_engine_unless_told(tmp_path: Path) ->
     assert scripted._recognise._get_max_batch_size() == 4
     scripted.reconfigure({"max_batch_size": 2})
     assert scripted._recognise._get_max_batch_size() == 2
+
+
+# ---- scaling
+
+
+def work(handle: DeploymentHandle[Any]) -> float:
+    told: dict[str, float] = handle.record_autoscaling_stats.remote().result()
+    return told["work"]
+
+
+def test_work_is_what_somebody_relies_on(handle: DeploymentHandle[Any]) -> None:
+    needed = RemoteTranscriber(handle)
+    spare = needed.if_awake()
+    assert spare
+    work(handle)
+    assert asyncio.run(spare.transcribe(spoken("pt"), language="pt")).text == PHRASES["pt"]
+    assert work(handle) == 0
+    assert asyncio.run(needed.transcribe(spoken("pt"), language="pt")).text == PHRASES["pt"]
+    assert 0 < work(handle) <= 1
+
+
+def test_one_that_is_asleep_is_not_for_hire(handle: DeploymentHandle[Any]) -> None:
+    assert RemoteTranscriber(handle, lambda: False).if_awake() is None

@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -41,9 +41,10 @@ __all__ = ["Answer", "Behaviour", "Call", "FakeGroq", "Fault", "Received"]
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not what a fault makes uvicorn complain of: a body that is not ended, a request that is never answered."""
+    """Not what a fault makes uvicorn complain of: a body that is not ended, a request that is never answered; nor that
+    a client has left before its request was whole."""
     kind = record.exc_info[0] if record.exc_info else None
-    return kind is None or not issubclass(kind, ConnectionAbortedError | asyncio.CancelledError)
+    return kind is None or not issubclass(kind, ConnectionAbortedError | asyncio.CancelledError | ClientDisconnect)
 
 
 logging.getLogger("uvicorn.error").addFilter(_is_news)

@@ -1,7 +1,8 @@
 """A server on a loopback port with one conversation that clients may come back to. The test conducts it.
 
 What it says gets an id and is kept: a client that comes back is sent what it has not had. It closes as the protocol
-has it: 1008 to who may not go on, 4001 to the connection that another has taken over.
+has it: 1008 to who may not go on, 4001 to the connection that another has taken over, 4004 to who comes back to a
+conversation that it does not know.
 """
 
 import asyncio
@@ -40,7 +41,15 @@ class ResumingServer:
     client's. `queries` and `keys`: of each connection. `refuses`: the HTTP status for the next ones.
     """
 
-    def __init__(self, audio_format: str = "pcm_16000", *, resumable: bool = True, web: Path | None = None) -> None:
+    def __init__(
+        self,
+        audio_format: str = "pcm_16000",
+        *,
+        conversation_id: str = CONVERSATION_ID,
+        resumable: bool = True,
+        web: Path | None = None,
+    ) -> None:
+        self.conversation_id = conversation_id
         self.audio = AudioFormat.parse(audio_format)
         self.resumable = resumable
         self.web = web
@@ -129,7 +138,7 @@ class ResumingServer:
         self.keys.append(socket.request.headers.get("xi-api-key"))
         self._came.set()
         if refusal := self._refusal(query):
-            await socket.close(1008, refusal)
+            await socket.close(*refusal)
             return
         before, self._socket = self._socket, socket
         if before:
@@ -141,16 +150,16 @@ class ResumingServer:
         except ConnectionClosed:
             pass
 
-    def _refusal(self, query: Mapping[str, str]) -> str:
+    def _refusal(self, query: Mapping[str, str]) -> tuple[int, str] | None:
         if "conversation_id" not in query:
-            return ""
-        if query["conversation_id"] != CONVERSATION_ID:
-            return "no such conversation"
-        return "" if query["resume_token"] == self.token else "wrong token"
+            return None
+        if query["conversation_id"] != self.conversation_id:
+            return 4004, "no such conversation"
+        return None if query["resume_token"] == self.token else (1008, "wrong token")
 
     async def _greet(self, socket: ServerConnection, query: Mapping[str, str]) -> None:
         metadata: dict[str, Any] = {
-            "conversation_id": CONVERSATION_ID,
+            "conversation_id": self.conversation_id,
             "agent_output_audio_format": self.audio.name,
             "user_input_audio_format": self.audio.name,
         }

@@ -70,8 +70,10 @@ def test_who_comes_back_gets_what_was_lost_and_learns_what_was_heard() -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize(("conversation_id", "token"), [("conv_2", "token-1"), (CONVERSATION_ID, "guessed")])
-def test_strangers_are_refused(conversation_id: str, token: str) -> None:
+@pytest.mark.parametrize(
+    ("conversation_id", "token", "code"), [("conv_2", "token-1", 4004), (CONVERSATION_ID, "guessed", 1008)]
+)
+def test_strangers_are_refused(conversation_id: str, token: str, code: int) -> None:
     async def scenario(server: ResumingServer) -> None:
         async with open_line(server, agent_id="default", resume=1) as line:
             await begun(line)
@@ -81,7 +83,7 @@ def test_strangers_are_refused(conversation_id: str, token: str) -> None:
                 with pytest.raises(ConnectionClosed) as refused:
                     await stranger.recv()
                 assert refused.value.rcvd
-                assert refused.value.rcvd.code == 1008
+                assert refused.value.rcvd.code == code
             await server.say("agent_response", agent_response="ainda")
             assert (await told(line))["type"] == "agent_response"
 

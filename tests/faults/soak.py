@@ -16,7 +16,7 @@ from tests.faults.line import Turn
 from tests.faults.rig import LLM_S, STT_S, Rig
 
 CALLS = 10
-TURNS = 200
+TURNS = 100
 ERROR_RATE = 0.10
 JITTER_S = 0.100
 SEED = 4

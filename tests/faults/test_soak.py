@@ -23,7 +23,9 @@ def test_there_were_faults(soaked: Soaked) -> None:
 
 
 def test_nothing_is_left_open(soaked: Soaked) -> None:
-    assert soaked.after == soaked.before
+    """A file of an earlier test may have been closed meanwhile."""
+    assert soaked.after.tasks == soaked.before.tasks
+    assert soaked.after.files <= soaked.before.files
     assert soaked.left == 0
 
 

@@ -31,7 +31,13 @@ class WhisperReplica:
         self._pid = await self._run(os.getpid)
 
     async def transcribe(
-        self, pcm: bytes, language: str | None, keywords: tuple[str, ...], tentative: bool, carrier: Mapping[str, str]
+        self,
+        pcm: bytes,
+        language: str | None,
+        keywords: tuple[str, ...],
+        tentative: bool,
+        needed: bool,
+        carrier: Mapping[str, str],
     ) -> Transcript:
         """As LocalWhisper's, which takes whatever comes while its model is this small."""
         outcome = await self._run(_transcribe, Utterance(pcm, language, keywords))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from serve_app.observability import breaker_states, metered_log, refusals, vitals, voice_sockets, waits
+from serve_app.observability import breaker_states, hop_times, metered_log, refusals, vitals, voice_sockets, waits
 from serve_app.store.database import Database
 from serve_app.store.log import JournaledLog
 from tests.fakes.ports import MemoryLog
@@ -75,8 +75,9 @@ def _time() -> float:
 
 def all_of_ours(monkeypatch: pytest.MonkeyPatch) -> Instruments:
     """Every instrument that the server has."""
-    made = Instruments(monkeypatch, breaker_states, metered_log, refusals, vitals, voice_sockets, waits)
+    made = Instruments(monkeypatch, breaker_states, hop_times, metered_log, refusals, vitals, voice_sockets, waits)
     breaker_states.BreakerStates()
+    hop_times.HopTimes([])
     metered_log.MeteredLog(MemoryLog())
     refusals.Refusals()
     vitals.Vitals(lambda: 0, JournaledLog(Database("postgresql://"), Path("unused")))

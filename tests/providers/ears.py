@@ -19,10 +19,13 @@ class Ear:
         self.asked: list[tuple[bytes, str | None, Sequence[str]]] = []
         self.now = self.cancelled = 0
         self.tentative: bool | None = None  # the last one
-        self.closed = False
+        self.closed = self.asleep = False
 
     async def aclose(self) -> None:
         self.closed = True
+
+    def if_awake(self) -> "Ear | None":
+        return None if self.asleep else self
 
     async def transcribe(
         self, pcm: bytes, *, language: str | None, keywords: Sequence[str] = (), tentative: bool = False

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from serve_app.conversation.breaker import OPENS_AT, Breaker, State
+from serve_app.conversation.breaker import OPENS_AT, PROBE_AFTER_S, Breaker, State
 from serve_app.errors import TranscriptionError
 from serve_app.ports import Transcript
 from serve_app.providers.groq_stt import GroqTranscriber
-from serve_app.providers.hedged_transcriber import HedgedTranscriber
+from serve_app.providers.hedged_transcriber import FORGOTTEN_S, HedgedTranscriber
 from tests import virtual_time
 from tests.fakes.groq_server import FakeGroq, Fault
 from tests.providers.ears import REFUSED, Ear, groq, hear, local, opened
@@ -112,6 +112,66 @@ def test_it_may_be_the_probe() -> None:
     breaker = opened()
     assert overhear(groq(0.1), local(), breaker)[0].text == "from Groq"
     assert breaker.state is State.CLOSED
+
+
+# ---- while the local one is asleep: asking starts it, which takes long and costs
+
+
+def asleep(delay_s: float = 8.0) -> Ear:
+    ear = local(delay_s)
+    ear.asleep = True
+    return ear
+
+
+def test_a_late_answer_does_not_wake_it() -> None:
+    second = asleep()
+    heard, seconds = virtual_time.run(hear(HedgedTranscriber(groq(1.5), second, Breaker("Groq"))))
+    assert (heard.text, seconds, second.asked) == ("from Groq", 1.5, [])
+
+
+@pytest.mark.parametrize("groq_s", [0.1, 1.5])
+def test_a_failure_does_and_is_waited_for(groq_s: float) -> None:
+    heard, seconds = virtual_time.run(hear(HedgedTranscriber(groq(groq_s, error=REFUSED), asleep(), Breaker("Groq"))))
+    assert (heard.text, seconds) == ("from here", groq_s + 8)
+    assert [each.why for each in heard.fallbacks] == ["Groq answered HTTP 500"]
+
+
+def test_so_does_a_provider_that_is_left_alone_or_being_tried() -> None:
+    breaker = opened()
+    breaker.admits(0.0)  # somebody else's probe is under way
+    assert virtual_time.run(hear(HedgedTranscriber(groq(0.1), asleep(), breaker)))[0].text == "from here"
+    second = asleep(0.1)
+    heard, seconds = virtual_time.run(hear(HedgedTranscriber(groq(1.5), second, opened())))
+    assert (heard.text, seconds) == ("from here", 0.4)
+
+
+def test_what_is_tentative_never_does() -> None:
+    second, breaker = asleep(), opened()
+    breaker.admits(0.0)
+    with pytest.raises(TranscriptionError, match="left alone for now; local Whisper is asleep"):
+        overhear(groq(0.1), second, breaker)
+    assert second.asked == []
+
+
+def test_that_the_primary_fails_is_told_until_nobody_wants_it_any_more() -> None:
+    async def outage() -> list[bool]:
+        primary = groq(0.1, error=REFUSED)
+        hedged = HedgedTranscriber(primary, local(), Breaker("Groq"))
+        told = []
+        for _ in range(OPENS_AT):
+            told.append(hedged.fails)
+            await hear(hedged)
+        told.append(hedged.fails)
+        await asyncio.sleep(FORGOTTEN_S)
+        told.append(hedged.fails)
+        await hear(hedged)  # a probe
+        told.append(hedged.fails)
+        primary.error = None
+        await asyncio.sleep(PROBE_AFTER_S)
+        await hear(hedged)
+        return [*told, hedged.fails]
+
+    assert virtual_time.run(outage()) == [False, False, False, True, False, True, False]
 
 
 # ---- nothing is left behind
