@@ -7,6 +7,6 @@ async with Conversation.connect("http://127.0.0.1:8000", agent_id="default") as 
 """
 
 from serve_app.client.conversation import Conversation
-from serve_app.client.events import ConversationOver, Event, Reconnecting, Resumed
+from serve_app.client.events import ConversationOver, Event, Reconnecting, Resumed, StartedAnew
 
-__all__ = ["Conversation", "ConversationOver", "Event", "Reconnecting", "Resumed"]
+__all__ = ["Conversation", "ConversationOver", "Event", "Reconnecting", "Resumed", "StartedAnew"]

@@ -30,4 +30,14 @@ class Resumed(NamedTuple):
     lost_s: float
 
 
-Event: TypeAlias = ServerMessage | Reconnecting | Resumed
+class StartedAnew(NamedTuple):
+    """Nobody had the conversation any more: another has begun in its place, with the same opening data, `away_s` after
+    the line was lost. What the caller has said since their last turn that was answered is said again to it, but for
+    `lost_s`, its oldest seconds: of the microphone, whether there were words in them or not. `why`: the loss."""
+
+    away_s: float
+    lost_s: float
+    why: str
+
+
+Event: TypeAlias = ServerMessage | Reconnecting | Resumed | StartedAnew

@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
-from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed
+from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed, StartedAnew
 from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseCorrection,
@@ -136,3 +136,5 @@ class Call:
                 print(f"        -- the line is lost, reconnecting ({attempt}) --")
             case Resumed(away_s):
                 print(f"        -- back after {away_s:.1f} s --")
+            case StartedAnew(away_s):
+                print(f"        -- the conversation is lost: another has begun after {away_s:.1f} s --")

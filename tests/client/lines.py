@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from serve_app.client.line import Line, LineLost
 
@@ -24,10 +25,17 @@ class MemoryLine:
     def put_text(self, frame: str) -> None:
         self._frames.put_nowait(frame)
 
-    def begin(self, *, received_ms: int = 0, resumed: bool = False, audio_format: str = "pcm_16000") -> "MemoryLine":
+    def begin(
+        self,
+        *,
+        received_ms: int = 0,
+        resumed: bool = False,
+        audio_format: str = "pcm_16000",
+        conversation_id: str = "conv_1",
+    ) -> "MemoryLine":
         resume = {"token": "t", "expires_in_secs": 3600, "received_audio_ms": received_ms, "resumed": resumed}
         formats = {"agent_output_audio_format": audio_format, "user_input_audio_format": audio_format}
-        self.put("conversation_initiation_metadata", conversation_id="conv_1", resume=resume, **formats)
+        self.put("conversation_initiation_metadata", conversation_id=conversation_id, resume=resume, **formats)
         return self
 
     def lose(self, code: int = 1006, reason: str = "") -> None:
@@ -66,10 +74,27 @@ class Dialling:
         self.at: list[float] = []
         self._lines = iter(lines)
 
-    async def __call__(self, url: str, within: float) -> Line:
+    async def __call__(self, url: str) -> Line:
         self.urls.append(url)
         self.at.append(asyncio.get_running_loop().time())
         line = next(self._lines, LineLost(1006, "nobody there"))
         if isinstance(line, LineLost):
             raise line
         return line
+
+
+class Servers:
+    """Gives out lines by host, one an attempt; then that host does not answer. `dialled`: (host, when, query)."""
+
+    def __init__(self, **lines: Sequence[Line | LineLost]) -> None:
+        self.dialled: list[tuple[str, float, dict[str, str]]] = []
+        self._diallings = {host: Dialling(each) for host, each in lines.items()}
+
+    async def __call__(self, url: str) -> Line:
+        host, query = urlsplit(url).hostname or "", dict(parse_qsl(urlsplit(url).query))
+        self.dialled.append((host, asyncio.get_running_loop().time(), query))
+        return await self._diallings[host](url)
+
+    @property
+    def hosts(self) -> list[str]:
+        return [host for host, _, _ in self.dialled]

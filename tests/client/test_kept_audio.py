@@ -48,6 +48,54 @@ def test_nothing_is_doubled_and_what_is_gone_is_told(steps: list[tuple[str, int]
     assert server.heard.endswith(spoken[-KEPT:] if lost else spoken)
 
 
+TURNS = st.lists(
+    st.one_of(
+        st.tuples(st.just("speak"), st.integers(1, 4000)),
+        st.tuples(st.just("send"), st.integers(1, 20)),
+        st.tuples(st.sampled_from(["close", "answer"]), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@given(TURNS)
+def test_another_conversation_hears_all_since_the_last_turn_that_was_answered(steps: list[tuple[str, int]]) -> None:
+    kept, server, spoken = KeptAudio(FORMAT), Server(), bytearray()
+    closed = answered = 0
+    for step, amount in steps:
+        if step == "speak":
+            audio = noise(amount, len(spoken))
+            send(kept, server, 100)  # never more unsent than is kept
+            spoken += audio
+            kept.push(audio)
+        elif step == "send":
+            send(kept, server, amount)
+        elif step == "close":
+            kept.turn_closed()
+            closed = len(server.heard)
+        else:
+            kept.turn_answered()
+            answered = closed
+    lost_s, another = kept.restart(), Server()
+    send(kept, another, 100)
+    unanswered = spoken[answered:]
+    assert another.heard == unanswered[-KEPT:]
+    assert FORMAT.bytes_for(lost_s) == len(unanswered) - len(another.heard)
+    assert kept.restart() == 0, "of the new conversation nothing is gone"
+
+
+def test_a_turn_that_its_next_server_wants_again_is_not_answered_yet() -> None:
+    kept, server, another = KeptAudio(FORMAT), Server(), Server()
+    kept.push(noise(200, 1))
+    send(kept, server, 1)
+    kept.turn_closed()
+    kept.turn_answered()
+    assert kept.rewind(150) == 0
+    assert kept.restart() == 0
+    send(kept, another, 1)
+    assert another.heard == noise(200, 1)[150 * MS :]
+
+
 def noise(ms: int, seed: int) -> bytes:
     return np.random.default_rng(seed).bytes(ms * MS)
 

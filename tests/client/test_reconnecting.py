@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from serve_app.client.conversation import Conversation, Jitter
+from serve_app.client.conversation import Conversation
 from serve_app.client.events import ConversationOver, Event, Reconnecting, Resumed
 from serve_app.client.line import Address, Line, LineLost
+from serve_app.client.way_back import Jitter
 from serve_app.conversation.server_messages import AgentResponse
 from tests.client.lines import Dialling, MemoryLine
 from tests.virtual_time import run
@@ -38,7 +39,7 @@ def play(
 
     async def perform() -> Dialling:
         dialling = Dialling(lines)
-        conversation = await Conversation.open(ADDRESS, dialling, {}, jitter)
+        conversation = await Conversation.open([ADDRESS], dialling, {}, jitter)
         await score(conversation, dialling)
         await conversation.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -71,7 +72,7 @@ def test_waits_double_up_to_five_seconds_and_end_after_a_minute(line: MemoryLine
         events, over = await events_of(conversation)
         waits = [event.wait_s for event in events if isinstance(event, Reconnecting)]
         assert waits[:7] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
-        assert set(waits[6:]) == {5.0}
+        assert waits[6:] == pytest.approx([5.0] * len(waits[6:]))
         assert [event.attempt for event in events if isinstance(event, Reconnecting)] == list(range(1, len(waits) + 1))
         assert over
         assert over.code == 1006
@@ -92,8 +93,9 @@ def test_clients_of_one_server_do_not_come_back_at_once(line: MemoryLine) -> Non
 
     async def score(conversation: Conversation, dialling: Dialling) -> None:
         await events_of(conversation)
-        assert all(low == 0.05 for low, _ in asked)
-        assert [high for _, high in asked[:3]] == [0.1, 0.2, 0.4]
+        waits = [high for low, high in asked if low == 0.05]
+        assert waits[:3] == [0.1, 0.2, 0.4]
+        assert len(waits) > 10
 
     play(score, [line], jitter)
 
@@ -171,7 +173,7 @@ def test_a_line_that_breaks_again_at_once_does_not_start_the_waits_anew(line: Me
         assert [event.wait_s for event in events if isinstance(event, Reconnecting)] == pytest.approx([0.1, 0.2, 0.4])
         await asyncio.sleep(2.0)
         lines[2].lose()
-        assert await anext(conversation) == Reconnecting(1, 0.1, "1006: ")
+        assert await anext(conversation) == Reconnecting(1, pytest.approx(0.1), "1006: ")
 
     play(score, [line, *lines])
 
@@ -195,23 +197,23 @@ def test_what_was_said_while_away_is_sent_in_short_messages_and_in_order(line: M
     play(score, [line, second])
 
 
-def test_more_than_ten_seconds_away_and_the_rest_is_told_as_lost(line: MemoryLine) -> None:
+def test_more_than_twenty_seconds_away_and_the_rest_is_told_as_lost(line: MemoryLine) -> None:
     line.lose()
     second = resumed()
-    away = itertools.repeat(LineLost(1006, ""), 7)
+    away = itertools.repeat(LineLost(1006, ""), 9)
 
     async def score(conversation: Conversation, dialling: Dialling) -> None:
         second_of_audio = bytes(32_000)
         await conversation.send_audio(second_of_audio)  # it has left, but the line was dead
         assert isinstance(await anext(conversation), Reconnecting)
-        for _ in range(12):
+        for _ in range(22):
             await conversation.send_audio(second_of_audio)
             await asyncio.sleep(1)
         while isinstance(event := await anext(conversation), Reconnecting):
             pass
         assert isinstance(event, Resumed)
         assert event.lost_s == pytest.approx(3.0)
-        assert len(b"".join(second.audio())) == 10 * 32_000
+        assert len(b"".join(second.audio())) == 20 * 32_000
 
     play(score, [line, *away, second])
 
@@ -226,6 +228,28 @@ def test_hanging_up_while_away_ends_it(line: MemoryLine) -> None:
         assert (events, over) == ([], None)
 
     assert len(play(score, [line]).urls) == 1
+
+
+class Clogged(MemoryLine):
+    async def send(self, text: str) -> None:
+        if "user_audio_chunk" in text:
+            await asyncio.Event().wait()  # nothing gets into it any more
+
+
+def test_hanging_up_just_when_it_is_back_leaves_no_line_open() -> None:
+    first, second = Clogged(), resumed()
+
+    async def score(conversation: Conversation, dialling: Dialling) -> None:
+        speaking = asyncio.create_task(conversation.send_audio(bytes(640)))
+        first.lose()
+        assert isinstance(await anext(conversation), Reconnecting)
+        await asyncio.sleep(1)
+        await conversation.close()
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+
+    play(score, [first.begin(), second])
+    assert second.left
 
 
 @pytest.mark.parametrize(
@@ -256,7 +280,7 @@ def test_unknown_messages_are_passed_over(line: MemoryLine) -> None:
 def test_a_conversation_that_cannot_begin_says_why() -> None:
     async def perform(first: Line | LineLost) -> ConversationOver:
         with pytest.raises(ConversationOver) as over:
-            await Conversation.open(ADDRESS, Dialling([first]), {})
+            await Conversation.open([ADDRESS], Dialling([first]), {})
         return over.value
 
     other_first = MemoryLine()
