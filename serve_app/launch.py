@@ -1,4 +1,4 @@
-"""`python -m serve_app.launch [configs/local.yaml]`: the whole server on one machine, with one command.
+"""`python -m serve_app.launch [CONFIG | --region REGION]`: the whole server on one machine, with one command.
 
 It starts PostgreSQL (unless DATABASE_URL names one), Ray, Serve and the application, tells each step, ends with the
 URL and what is switched on, and stops all of it on Ctrl-C. Nothing it did not start is touched.
@@ -25,6 +25,7 @@ from serve_app.errors import ConfigurationError, HelloError
 from serve_app.observability import logs
 from serve_app.ports_in_use import check_free, ports_of
 from serve_app.run_environment import keep_apart, load_flags, new_folder, run_lock
+from serve_app.serve_config import files
 from serve_app.terminal import NAME_WIDTH, Terminal
 
 if TYPE_CHECKING:  # importing it imports Ray, which must not be before configs/ray.env is in the environment
@@ -63,12 +64,14 @@ class LaunchError(HelloError):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serve_app.launch", description="Start the server on this machine.")
-    parser.add_argument("config", nargs="?", type=Path, default=LOCAL_CONFIG, help="a Serve config file")
-    config_path = parser.parse_args().config
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("config", nargs="?", type=Path, default=LOCAL_CONFIG, help="a Serve config file")
+    which.add_argument("--region", help="a region's config, with what is different on one machine")
+    given = parser.parse_args()
     terminal = Terminal()
     stop_on_signals(terminal)
     try:
-        run(config_path, terminal)
+        run(given.config, given.region, terminal)
     except HelloError as e:
         terminal.say(f"\n{e.message}")
         if not isinstance(e, ConfigurationError) and (logs := data_folder() / LOGS).exists():
@@ -82,8 +85,9 @@ def main() -> int:
     return 0
 
 
-def run(config_path: Path, terminal: Terminal) -> NoReturn:
-    """Start everything and stay; leaving, by whatever exception, stops what was started, the last first."""
+def run(config_path: Path, region: str | None, terminal: Terminal) -> NoReturn:
+    """Start everything and stay; leaving, by whatever exception, stops what was started, the last first. The config of
+    a region takes the place of the other."""
     started = time.monotonic()
     terminal.say("Automagik Hello")
     with ExitStack() as running:
@@ -98,6 +102,8 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             folder = new_folder(data_dir / "run")
             keep_apart(folder)
             share_signing_secret()
+            if region:
+                config_path = region_here(region, folder, terminal)
             cluster = local_cluster(config_path, ports[0].number)
             share_journal(data_dir)
             os.environ["RECORDINGS_DIR"] = os.environ.get("RECORDINGS_DIR") or str(data_dir / "recordings")
@@ -113,6 +119,15 @@ def run(config_path: Path, terminal: Terminal) -> NoReturn:
             parts = await_ready(f"{url}/readyz")
         terminal.say(summary(parts, url, time.monotonic() - started))
         stay(cluster, folder, terminal, model_progress(f"{url}/readyz", parts, terminal))
+
+
+def region_here(region: str, folder: Path, terminal: Terminal) -> Path:
+    """A region's config as it is on one machine, in a file of this run's. Replicas say that they are that region's."""
+    config, here = files.region_config(region), folder / f"{region}.yaml"
+    here.write_text(files.on_one_machine(config), encoding="utf-8")
+    os.environ.setdefault("REGION", region)
+    terminal.say(f"    {config}, on one machine: {here}")
+    return here
 
 
 def data_folder() -> Path:

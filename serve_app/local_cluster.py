@@ -4,28 +4,20 @@ Import it only once the flags of configs/ray.env are in the environment: Ray and
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
 from pathlib import Path
-from typing import Any
 
 import ray
-import yaml
-from pydantic import BaseModel
 from ray import serve
 from ray.serve._private.api import serve_start  # as `serve run` does it; public serve.start takes no whole config
 from ray.serve._private.client import ServeControllerClient
-from ray.serve.config import AutoscalingConfig
-from ray.serve.schema import (
-    DeploymentSchema,
-    HTTPOptionsSchema,
-    RayActorOptionsSchema,
-    ServeApplicationSchema,
-    ServeDeploySchema,
-)
+from ray.serve.schema import ServeDeploySchema
 
-from serve_app.errors import ConfigurationError, HelloError
+from serve_app.errors import HelloError
+from serve_app.serve_config.check import checked
+from serve_app.serve_config.serve_schema import taken_by_serve
 
 OBJECT_STORE_BYTES = 128 * 1024 * 1024  # frames travel over gRPC; by default Ray takes a third of the memory
 SHUTDOWN_S = 10.0  # replicas get their graceful_shutdown_timeout_s within this
@@ -34,18 +26,9 @@ SHUTDOWN_S = 10.0  # replicas get their graceful_shutdown_timeout_s within this
 def read_config(path: Path, port: int) -> ServeDeploySchema:
     """The Serve config at `path`, with its HTTP port replaced.
 
-    Raises ConfigurationError for a missing or malformed file, and for keys that Serve would silently ignore.
+    Raises ConfigurationError for a missing or malformed file, and for all that `serve_app.serve_config.check` refuses.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise ConfigurationError(f"{path} is no Serve config: see configs/local.yaml for one")
-        config = ServeDeploySchema.model_validate(raw)
-    except OSError as e:
-        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
-    except (yaml.YAMLError, ValueError) as e:  # no UTF-8, or not the schema's
-        raise ConfigurationError(f"{path} is no Serve config: {e}") from e
-    _check_keys(raw, path)
+    config = taken_by_serve(checked(path).plain)
     config.http_options.port = port
     return config
 
@@ -127,21 +110,3 @@ class LocalCluster:
         if client is not None:
             client.shutdown(timeout_s=SHUTDOWN_S)
         ray.shutdown()
-
-
-def _check_keys(raw: dict[str, Any], path: Path) -> None:
-    _refuse_unknown(raw, ServeDeploySchema, f"{path}")
-    _refuse_unknown(raw.get("http_options") or {}, HTTPOptionsSchema, f"{path}: http_options")
-    for application in raw["applications"]:
-        _refuse_unknown(application, ServeApplicationSchema, f"{path}: applications")
-        for deployment in application.get("deployments", []):
-            where = f"{path}: deployment {deployment['name']}"
-            _refuse_unknown(deployment, DeploymentSchema, where)
-            _refuse_unknown(deployment.get("ray_actor_options") or {}, RayActorOptionsSchema, where)
-            _refuse_unknown(deployment.get("autoscaling_config") or {}, AutoscalingConfig, where)
-
-
-def _refuse_unknown(keys: Mapping[str, Any], schema: type[BaseModel], where: str) -> None:
-    unknown = sorted(keys.keys() - schema.model_fields.keys())
-    if unknown:
-        raise ConfigurationError(f"{where}: Serve knows no {', '.join(unknown)}")

@@ -24,7 +24,7 @@ def load_flags(path: Path) -> None:
         key, equals, value = line.partition("=")
         if not equals or not key.isidentifier():
             raise ConfigurationError(f"{path}:{number} is not KEY=VALUE: {line}")
-        os.environ.setdefault(key, value)
+        os.environ.setdefault(key, value.strip('"'))  # shells read the file, too
 
 
 @contextmanager

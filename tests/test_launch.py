@@ -15,6 +15,7 @@ import pytest
 
 from serve_app import launch
 from serve_app.errors import HelloError
+from serve_app.serve_config import files
 from serve_app.settings import Settings
 from serve_app.terminal import Terminal
 from tests.marked_process import marked_process
@@ -111,6 +112,17 @@ def test_the_journal_is_in_the_data_folder_unless_the_operator_says_where(
     monkeypatch.setenv("JOURNAL_DIR", given)
     launch.share_journal(Path("/data"))
     assert os.environ["JOURNAL_DIR"] == chosen
+
+
+def test_a_region_is_told_with_the_file_that_is_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGION", "")  # put back afterwards
+    monkeypatch.delenv("REGION")
+    here = launch.region_here("us-east-1", tmp_path, Terminal())
+    assert here.read_text(encoding="utf-8") == files.on_one_machine(files.config_of("us-east-1"))
+    assert f"configs/us-east-1.yaml, on one machine: {here}" in capfd.readouterr().out
+    assert os.environ["REGION"] == "us-east-1"
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -12,45 +12,18 @@ with warnings.catch_warnings():
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def test_ours_is_complete() -> None:
+def test_ours_is_taken_with_the_port_of_this_run() -> None:
     config = read_config(CONFIGS / "local.yaml", 8123)
     assert config.http_options.port == 8123
-    (application,) = config.applications
-    assert {deployment.name for deployment in application.deployments} == {
-        "Gateway",
-        "Vad",
-        "LocalWhisper",
-        "TtsProxy",
-    }
-    for deployment in application.deployments:
-        scaling = deployment.autoscaling_config
-        assert isinstance(scaling, dict), "adding one later would roll the replicas"
-        assert scaling["target_ongoing_requests"] <= deployment.max_ongoing_requests
+    assert len(config.applications) == 1
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("proxy_location", "proxy_locations", "proxy_locations"),
-        ("max_ongoing_requests", "max_ongoing", "max_ongoing"),
-        ("num_cpus", "cpus", "cpus"),
-        ("target_ongoing_requests", "target_ongoing", "target_ongoing"),
-        ("route_prefix", "prefix", "prefix"),
-        ("applications:", "applications: 3 #", "no Serve config"),
-        ("http_options:", "http_options: {", "no Serve config"),
-    ],
-)
-def test_a_slip_in_a_key_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_what_the_check_refuses_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "slip.yaml"
-    path.write_text((CONFIGS / "local.yaml").read_text().replace(old, new))
-    with pytest.raises(ConfigurationError, match=told):
-        read_config(path, 8000)
-
-
-def test_what_is_no_text_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "latin.yaml"
-    path.write_bytes("applications: [] # configuração".encode("latin-1"))
-    with pytest.raises(ConfigurationError, match="no Serve config"):
+    path.write_text((CONFIGS / "local.yaml").read_text(encoding="utf-8").replace("num_cpus", "cpus"), encoding="utf-8")
+    with pytest.raises(
+        ConfigurationError, match=r"slip\.yaml:\d+: deployments\.Gateway\.ray_actor_options\.cpus: Serve"
+    ):
         read_config(path, 8000)
 
 
