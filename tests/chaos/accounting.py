@@ -48,8 +48,9 @@ class Break:
 
 @dataclass
 class Turn:
-    """Of the caller's; spoken, it was `said` `until` then. `again`: how often they had to say it once more. `heard`,
-    `answer`: its transcript, and the agent's answer. `given_up`: either never came, however often it was said."""
+    """Of the caller's; spoken, it was `said` `until` then. `again`: how often they had to say it once more, `sayings`:
+    when each time began. `heard`, `answer`: its transcript, and the agent's answer. `given_up`: either never came,
+    however often it was said."""
 
     text: str
     spoken: bool
@@ -60,6 +61,7 @@ class Turn:
     again: int = 0
     apologies: int = 0
     given_up: bool = False
+    sayings: list[float] = field(default_factory=list)
 
 
 @dataclass

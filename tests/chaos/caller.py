@@ -10,7 +10,7 @@ from typing import Any
 
 from serve_app.audio.framing import RATE
 from serve_app.audio.pcm import Samples
-from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed
+from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed, StartedAnew
 from serve_app.conversation.server_messages import (
     AgentResponse,
     AgentResponseCorrection,
@@ -100,6 +100,7 @@ class Caller:
 
     async def _is_answered(self, turn: Turn, conversation: Conversation) -> bool:
         """Say it, and wait. A call that is over is told of elsewhere."""
+        turn.sayings.append(self._clock())
         if self._way is Way.SPEAKING:
             self._microphone.say(_spoken(turn.text))
             await until(lambda: self._microphone.said_at < math.inf, PATIENCE_S)
@@ -147,6 +148,8 @@ class Caller:
                     self.call.breaks.append(Break(now, why))
             case Resumed():
                 self._resumed = self.call.breaks[-1].back = now
+            case StartedAnew():
+                self._is_over("the conversation is lost: another has begun")
             case _:
                 self._hear(event, now)
 

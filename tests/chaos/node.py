@@ -1,8 +1,9 @@
-"""A second node of the cluster, on the same machine: it joins by `ray start`, as anywhere, and can be killed whole."""
+"""One more node of the cluster, on the same machine: it joins by `ray start`, as anywhere, and can be killed whole."""
 
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.acceptance.server import started_with
@@ -10,14 +11,14 @@ from tests.chaos.parts import descendants, send
 
 
 class Node:
-    """Joins when it is made. `journal_dir` is the place of its own disk."""
+    """Joins when it is made. `journal_dir` is the place of its own disk; `options` are of `ray start`: what it has."""
 
-    def __init__(self, mark: str, journal_dir: Path) -> None:
+    def __init__(self, mark: str, journal_dir: Path, options: Sequence[str] = ("--num-cpus=2",)) -> None:
         head = _raylet(mark)
         address = next(each for each in _strings(head, "cmdline") if each.startswith("--gcs-address="))
         journal_dir.mkdir()
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("ray"), "start", address.replace("gcs-", ""), "--block", "--num-cpus=2"],
+            [Path(sys.executable).with_name("ray"), "start", address.replace("gcs-", ""), "--block", *options],
             env={**dict(each.split("=", 1) for each in _strings(head, "environ")), "JOURNAL_DIR": str(journal_dir)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -63,17 +63,21 @@ class Site:
         return node
 
     async def deploy(self) -> None:
-        """`serve deploy`, as an operator does it."""
-        path = self.server.data_dir / "config.yaml"
-        self.config["http_options"]["port"] = urlsplit(self.server.url).port
-        path.write_text(yaml.safe_dump(self.config), encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("serve")), "deploy", "-a", self.dashboard, str(path)]
-        environment = {**os.environ, "RAY_AUTH_MODE": "token"}
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        output, _ = await process.communicate()
-        assert process.returncode == 0, output.decode()
+        await deploy(self.server, self.dashboard, self.config)
+
+
+async def deploy(server: Server, dashboard: str, config: dict[str, Any]) -> None:
+    """`serve deploy`, as an operator does it, with the server's own port."""
+    path = server.data_dir / "config.yaml"
+    config["http_options"]["port"] = urlsplit(server.url).port
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("serve")), "deploy", "-a", dashboard, str(path)]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
 
 
 @contextmanager
