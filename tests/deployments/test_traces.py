@@ -8,18 +8,16 @@ from typing import Any
 
 import pytest
 from ray import serve
-from ray.serve._private.common import DeploymentID, ReplicaID
-from ray.serve._private.config import DeploymentConfig
-from ray.serve.context import ReplicaContext
 
 from deployments.tts import ENGINES, RemoteSpeaker, TtsProxy
 from deployments.turn_rules import TurnRules
 from deployments.vad import RemoteJudge, Vad
-from deployments.whisper import LocalWhisper, RemoteTranscriber
+from deployments.whisper import RemoteTranscriber
 from serve_app.errors import SpeechError
 from serve_app.observability.correlation import conversation_id, work_for
 from serve_app.observability.tracing import Tracer, tracer_of
 from serve_app.ports import Judgement, Question, Voice
+from tests.deployments.patient_whisper import patient_whisper
 from tests.deployments.tone_voice import UNSPEAKABLE, ToneVoice
 from tests.espeak import render
 from tests.fakes.elevenlabs_server import FakeElevenLabs
@@ -73,16 +71,11 @@ class Attentive(TurnRules):
         return super().judge(question)
 
 
-def test_a_recognition(collector: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches read their limits from the replica's context, which only Ray sets."""
-    replica = ReplicaID("test", DeploymentID("LocalWhisper", "default"))
-    context = ReplicaContext(replica, LocalWhisper.func_or_class, DeploymentConfig(max_ongoing_requests=16), None, 1)
-    monkeypatch.setattr("ray.serve.context._INTERNAL_REPLICA_CONTEXT", context)
-    monkeypatch.delenv("WHISPER_MODEL", raising=False)
-    options = {"user_config": {"max_batch_size": 8, "batch_wait_s": 0.05}}
-    whisper = RemoteTranscriber(serve.run(LocalWhisper.options(**options).bind(), _local_testing_mode=True))
+def test_a_recognition(collector: OtlpReceiver) -> None:
     sound = render("good morning", "en").tobytes()
-    _, span = asked(collector, "LocalWhisper.transcribe", lambda: whisper.transcribe(sound, language="en"))
+    with patient_whisper() as handle:
+        whisper = RemoteTranscriber(handle)
+        _, span = asked(collector, "LocalWhisper.transcribe", lambda: whisper.transcribe(sound, language="en"))
     assert span.attributes["batch"] == 1
     assert span.attributes["waited_ms"] >= 50, "for company"
     assert span.attributes["computed_ms"] > 1

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from ray import serve
-from ray.serve._private.common import DeploymentID, ReplicaID
-from ray.serve._private.config import DeploymentConfig
-from ray.serve.context import ReplicaContext
 from ray.serve.handle import DeploymentHandle
 
 from deployments.whisper import Asked, LocalWhisper, RemoteTranscriber
@@ -20,25 +17,16 @@ from serve_app.errors import ConfigurationError, TranscriptionError
 from serve_app.ports import Transcript
 from tests import scripted_whisper
 from tests.deployments.hub_models import NAME, await_improvement, hub_of
+from tests.deployments.patient_whisper import patient_whisper
 from tests.espeak import render
 
 PHRASES = {"pt": "quero pagar a minha conta", "en": "i forgot my password"}
 
 
-def run(**options: Any) -> DeploymentHandle[Any]:
-    handle: DeploymentHandle[Any] = serve.run(LocalWhisper.options(**options).bind(), _local_testing_mode=True)
-    return handle
-
-
 @pytest.fixture(scope="module")
 def handle() -> Iterator[DeploymentHandle[Any]]:
-    """LocalWhisper in this process. Its batches read their limits from the replica's context, which only Ray sets."""
-    replica = ReplicaID("test", DeploymentID("LocalWhisper", "default"))
-    context = ReplicaContext(replica, LocalWhisper.func_or_class, DeploymentConfig(max_ongoing_requests=16), None, 1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ray.serve.context._INTERNAL_REPLICA_CONTEXT", context)
-        patch.delenv("WHISPER_MODEL", raising=False)
-        yield run(user_config={"max_batch_size": 8, "batch_wait_s": 0.05})
+    with patient_whisper() as handle:
+        yield handle
 
 
 def spoken(language: str) -> bytes:
@@ -99,7 +87,7 @@ def test_it_says_which_model_it_is(handle: DeploymentHandle[Any]) -> None:
 def test_it_says_so_loudly_at_the_start(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHISPER_MODEL", "/no/such/folder")
     with caplog.at_level(logging.WARNING, logger="deployments"):
-        handle = run()
+        handle = serve.run(LocalWhisper.bind(), _local_testing_mode=True)
     (record,) = [record for record in caplog.records if record.name.startswith("deployments.")]
     assert record.levelno == logging.WARNING
     assert "WHISPER_MODEL='/no/such/folder' is neither" in record.getMessage()
