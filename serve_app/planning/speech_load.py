@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from deployments.lane import LATEST_S
-from deployments.tts import FIRST_AUDIO_S
+from deployments.voices.elevenlabs import FIRST_AUDIO_S
 from serve_app.conversation.turn_taking import RECOGNITION_BUDGET_S
 from serve_app.planning.engine import Engine
 from serve_app.planning.region import TTS, VAD, WHISPER

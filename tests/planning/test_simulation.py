@@ -142,7 +142,7 @@ def test_voices_wait_for_generations_that_the_contract_does_not_allow() -> None:
     few = msgspec.structs.replace(TRAFFIC, providers=Providers(10_000, 10_000, 1))
     last = list(run(calls=[Call(1, 500, True) for _ in range(6)], traffic=few, hours=0.1))[-1]
     assert last.asked.generations == 1
-    assert last.asked.voice_wait_s == pytest.approx(1.5)
+    assert last.asked.voice_wait_s == pytest.approx(0.85)
     assert last.asked.unspoken == pytest.approx(0.2)
 
 
