@@ -44,8 +44,9 @@ help:
 	@echo 'make dashboards          what Prometheus and the dashboards show of three minutes of calls: docs/dashboards.png'
 	@echo 'make lock                choose the versions in the lock files anew'
 
+# One of the environment only names the region in logs and metrics.
 run: setup
-	@$(BIN)/python -m serve_app.launch $(if $(REGION),--region '$(REGION)')
+	@$(BIN)/python -m serve_app.launch $(if $(findstring command,$(origin REGION)),--region '$(REGION)')
 
 configs: setup
 	@$(BIN)/python -m serve_app.serve_config make
