@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from serve_app.serve_config.check import check
     from serve_app.serve_config.serve_schema import taken_by_serve
 
-REGIONS = [name for name in files.names() if name != files.LOCAL]
+REGIONS = files.regions()
 
 
 def text_of(name: str) -> str:
@@ -125,6 +125,7 @@ def test_numbers_change_while_calls_go_on(deployment: str, changes: dict[str, An
     [
         ("Vad", {"ray_actor_options": {"num_cpus": 2}}),
         ("LocalWhisper", {"ray_actor_options": {"num_gpus": 1}}),
+        ("Vad", {"max_replicas_per_node": 1}),
     ],
 )
 def test_what_restarts_replicas_is_known(deployment: str, changes: dict[str, Any]) -> None:
@@ -152,8 +153,17 @@ def version(config: dict[str, Any], deployment: str) -> DeploymentVersion:
     """As the controller reckons it when it is given the config."""
     (application,) = taken_by_serve(config).applications
     options = next(each for each in application.deployments if each.name == deployment)
-    actor = options.ray_actor_options.model_dump(exclude_unset=True)
-    return DeploymentVersion(get_app_code_version(application), DeploymentConfig(), actor)
+    said = options.model_dump(exclude_unset=True)
+    numbers = {key: value for key, value in said.items() if key in DeploymentConfig.model_fields}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The `metrics_interval_s` field", DeprecationWarning)
+        taken = DeploymentConfig.from_default(**numbers)
+    return DeploymentVersion(
+        get_app_code_version(application),
+        taken,
+        said["ray_actor_options"],
+        max_replicas_per_node=said.get("max_replicas_per_node"),
+    )
 
 
 def deployments(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
