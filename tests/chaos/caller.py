@@ -102,7 +102,7 @@ class Caller:
         """Say it, and wait. A call that is over is told of elsewhere."""
         turn.sayings.append(self._clock())
         if self._way is Way.SPEAKING:
-            self._microphone.say(_spoken(turn.text))
+            self._microphone.say(spoken(turn.text))
             await until(lambda: self._microphone.said_at < math.inf, PATIENCE_S)
             turn.until = turn.until or self._clock()
         else:
@@ -195,7 +195,7 @@ async def until(happened: Callable[[], bool], patience_s: float = math.inf) -> b
 
 
 @cache
-def _spoken(text: str) -> Samples:
+def spoken(text: str) -> Samples:
     return render(text, "pt")
 
 

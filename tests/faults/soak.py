@@ -9,6 +9,7 @@ from functools import partial
 from itertools import cycle
 from typing import NamedTuple
 
+from tests.beside import beside
 from tests.fakes.elevenlabs_server import Fault
 from tests.fakes.groq_server import Behaviour
 from tests.faults.flaky_elevenlabs import FlakyElevenLabs
@@ -76,10 +77,8 @@ async def _calls(calls: int, turns: int) -> tuple[list[Turn], int, Rig]:
     voice = FlakyElevenLabs(seed=SEED)
     async with Rig(voice=voice) as rig:
         _make_flaky(rig)
-        outages = asyncio.create_task(_outages(rig))
-        done = await asyncio.gather(*(_call(rig, number, turns) for number in range(calls)))
-        outages.cancel()
-        await asyncio.wait([outages])
+        async with beside(_outages(rig)):
+            done = await asyncio.gather(*(_call(rig, number, turns) for number in range(calls)))
         voice.error_rate = 0.0
     return [turn for turns, _ in done for turn in turns], sum(alive for _, alive in done), rig
 

@@ -19,14 +19,14 @@ from tests.chaos.parts import send
 from tests.chaos.postgres import Postgres
 from tests.chaos.processors import Processors
 from tests.regions.failover_caller import INTO_THE_QUESTION_S, FailoverCaller
-from tests.regions.page import with_section
+from tests.regions.findings import Bar
+from tests.regions.page import HEADING, bars, with_section
 
 PAGE = REPOSITORY / "docs" / "global.md"
 CALLERS = 4
 BACK_WITHIN_S = {True: 10.0, False: 19.0}
 """By whether the store is shared: 6 s until a frozen server is noticed, 2 or 10 s until it is given up, and 2 s for an
-attempt that was under way."""
-HEADING = "## Measured"
+attempt that was under way. The second: and 1 s to open another conversation."""
 
 
 class Loss(NamedTuple):
@@ -125,8 +125,8 @@ def section(outcomes: Sequence[Outcome], busy: float) -> str:
         f"| {_figures(outcome, 'sound')} | {len(outcome.seconds('answered'))} of {len(outcome.callers)} |"
         for outcome in outcomes
     ]
-    bars = [f"- {outcome.loss.name}: {'met' if outcome.is_as_promised else '**not met**'}" for outcome in outcomes]
-    return "\n".join([INTRODUCTION, *rows, "", PROMISE, "", *bars, "", NOISE.format(busy=busy), ""])
+    told = bars(Bar(outcome.loss.name, outcome.is_as_promised) for outcome in outcomes)
+    return "\n".join([INTRODUCTION, *rows, "", PROMISE, "", told, "", NOISE.format(busy=busy), ""])
 
 
 def _what(outcome: Outcome) -> str:

@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import cache
 
-from serve_app.audio.pcm import Samples
 from serve_app.client import Conversation, ConversationOver, Event, Reconnecting, Resumed, StartedAnew
 from serve_app.conversation.server_messages import AgentResponse, Audio, UserTranscript
-from tests.chaos.caller import until
-from tests.espeak import render
+from tests.chaos.caller import PHRASES, spoken, until
 from tests.microphone import Microphone
 
-QUESTION, IN_THE_GAP = "quero ver o meu saldo", "quero pagar a minha conta"
-"""The bundled recogniser knows them, and the offline agent answers each in some seconds."""
+QUESTION, IN_THE_GAP, *_ = PHRASES
 PATIENCE_S = 40.0
 QUIET_S = 1.0
 INTO_THE_ANSWER_S = 0.6
@@ -97,8 +93,3 @@ class FailoverCaller:
                 self._heard.append(text)
             case AgentResponse() if self.back and self._heard and self._heard[-1] == IN_THE_GAP:
                 self.answered = self.answered or now
-
-
-@cache
-def spoken(text: str) -> Samples:
-    return render(text, "pt")

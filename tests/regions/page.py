@@ -1,9 +1,9 @@
 """Findings as the measured part of a page that says more."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tests.regions.findings import Finding
+from tests.regions.findings import Bar, Finding
 
 HEADING = "## Measured"
 INTRODUCTION = f"""\
@@ -18,7 +18,7 @@ differ from the region's so that everything is over in minutes: `tests/regions/c
 
 def section(findings: Sequence[Finding], others_busy: float) -> str:
     """`others_busy`: the share of the processors that others had before it began."""
-    parts = [f"### {each.title}\n\n{each.told}\n\n{_bars(each)}\n" for each in findings]
+    parts = [f"### {each.title}\n\n{each.told}\n\n{bars(each.bars)}\n" for each in findings]
     noise = f"Before it began, other programs kept {others_busy:.0%} of the machine's processors busy.\n"
     return "\n".join([INTRODUCTION, *parts, noise])
 
@@ -33,12 +33,12 @@ def with_section(page: str, section: str) -> str:
 
 
 def terminal(finding: Finding) -> str:
-    return f"\n{finding.title}\n\n{finding.told}\n\n{_bars(finding)}"
+    return f"\n{finding.title}\n\n{finding.told}\n\n{bars(finding.bars)}"
 
 
 def unmet(findings: Sequence[Finding]) -> list[str]:
     return [f"{each.title}: {bar.name}" for each in findings for bar in each.bars if not bar.met]
 
 
-def _bars(finding: Finding) -> str:
-    return "\n".join(f"- {bar.name}: {'met' if bar.met else '**not met**'}" for bar in finding.bars)
+def bars(of: Iterable[Bar]) -> str:
+    return "\n".join(f"- {bar.name}: {'met' if bar.met else '**not met**'}" for bar in of)

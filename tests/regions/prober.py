@@ -9,6 +9,7 @@ from typing import NamedTuple
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from tests.beside import beside
 from tests.chaos.caller import Way, initiation
 
 EVERY_S, ANSWERED_WITHIN_S = 0.2, 5.0
@@ -42,12 +43,11 @@ async def probing(ws_url: str) -> AsyncIterator[list[Probe]]:
             task.add_done_callback(dialling.discard)
             await asyncio.sleep(EVERY_S)
 
-    running = asyncio.create_task(probe())
     try:
-        yield probes
+        async with beside(probe()):
+            yield probes
     finally:
-        running.cancel()
-        await asyncio.gather(running, *dialling, return_exceptions=True)
+        await asyncio.gather(*dialling, return_exceptions=True)
 
 
 async def _failure(url: str) -> str:
@@ -55,6 +55,6 @@ async def _failure(url: str) -> str:
         async with asyncio.timeout(ANSWERED_WITHIN_S), connect(url, compression=None) as line:
             await line.send(OPENING)
             kind = json.loads(await line.recv())["type"]
-    except (OSError, TimeoutError, WebSocketException) as e:
+    except (OSError, TimeoutError, WebSocketException, ValueError, KeyError, TypeError) as e:  # or no message of ours
         return str(e) or type(e).__name__
     return "" if kind == "conversation_initiation_metadata" else f"it began with {kind}"

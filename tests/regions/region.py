@@ -98,7 +98,7 @@ def running_region() -> Iterator[Region]:
     with ExitStack() as closing:
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="hello-")))
         groq = closing.enter_context(
-            FakeGroq(hear=lambda _: HEARD, answer=lambda said: f"Certo: {said[-1]['content']}")
+            FakeGroq(hear=lambda _: HEARD, answer=lambda said: f"{ANSWER}: {said[-1]['content']}")
         )
         groq.transcription = {"language": "Portuguese"}  # as the callers' phrases, and the answers to them
         config, dashboard = region_config(), free_port()
@@ -123,10 +123,6 @@ def running_region() -> Iterator[Region]:
             node.kill()
         stop(server)
         shutil.rmtree((folder / "run").resolve())  # its logs, of no use after a success
-
-
-def _answer(messages: list[dict[str, Any]]) -> str:
-    return f"{ANSWER}: {messages[-1]['content']}"
 
 
 def _joined(nodes: int, dashboard: str, server: Server) -> Mapping[str, Labels]:

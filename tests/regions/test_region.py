@@ -2,14 +2,12 @@ from typing import Any
 
 import yaml
 
+from serve_app.drain import MOVING_S
 from serve_app.serve_config.check import check
 from tests.chaos.server import deployments
 from tests.regions.region import DRAIN_S, GPU_SHARE, NAME, NODES, region_config
 from tests.regions.updates import CODE_LASTS_S
 from tests.regions.wave import LASTS_S
-
-MOVES_S = 60.0
-"""Before the end of its replica's drain, at the latest, a call is closed."""
 
 
 def test_the_launcher_takes_the_config() -> None:
@@ -38,4 +36,4 @@ def test_three_that_hear_need_both_nodes() -> None:
 
 
 def test_a_call_has_time_to_end_on_a_gateway_that_goes() -> None:
-    assert max(*LASTS_S, CODE_LASTS_S) < DRAIN_S - MOVES_S
+    assert max(*LASTS_S, CODE_LASTS_S) < DRAIN_S - MOVING_S

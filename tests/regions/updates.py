@@ -18,7 +18,7 @@ from tests.regions.whisper import WHISPER
 
 CALLS, SPEAKING = 20, 4
 COME_WITHIN_S, ALL_TALK_WITHIN_S = 4.0, 30.0
-LOOKS_EVERY_S, IN_FORCE_WITHIN_S = 0.1, 60.0
+LOOKS_EVERY_S, SEEN_WITHIN_S = 0.1, 60.0
 NUMBERS_LAST_S, CODE_LASTS_S = 60.0, 90.0
 STARTS_WITHIN_S, REPLACED_WITHIN_S = 30.0, 90.0
 
@@ -100,7 +100,7 @@ async def code(region: Region) -> Code:
 async def _change(region: Region, title: str, shows: Shows) -> Change:
     begun = _now()
     deploying = asyncio.create_task(region.deploy())
-    assert await _seen(lambda: shows(begun), IN_FORCE_WITHIN_S), f"not seen: {title}"
+    assert await _seen(lambda: shows(begun), SEEN_WITHIN_S), f"not seen: {title}"
     in_force_s = _now() - begun
     await deploying
     return Change(title, _now() - begun, in_force_s)

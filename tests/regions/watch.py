@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
+from tests.beside import beside
 from tests.regions.region import Region
 from tests.regions.serve_state import Scale
 
@@ -32,14 +33,8 @@ async def watched(region: Region, open_calls: Callable[[], int], every_s: float)
             due = max(due + every_s, clock())
             await asyncio.sleep(due - clock())
 
-    looking = asyncio.create_task(look())
-    try:
+    async with beside(look()):
         yield samples
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])
-    if not looking.cancelled():
-        looking.result()
 
 
 async def until_scaled(region: Region, name: str, replicas: int, within_s: float) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from serve_app.scaling.demand import DOZES_S
+from tests.beside import beside
 from tests.chaos.accounting import Call
 from tests.chaos.caller import APOLOGY, Way, until
 from tests.fakes.groq_server import Behaviour, Fault
@@ -130,14 +131,8 @@ async def breaker_watched(region: Region) -> AsyncIterator[list[tuple[float, str
                 states.append((asyncio.get_running_loop().time(), state))
             await asyncio.sleep(LOOKS_EVERY_S)
 
-    looking = asyncio.create_task(look())
-    try:
+    async with beside(look()):
         yield states
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])
-    if not looking.cancelled():
-        looking.result()
 
 
 def _breaker(url: str) -> str:

@@ -18,10 +18,11 @@ import yaml
 from serve_app.client import Conversation
 from serve_app.conversation.server_messages import UserTranscript
 from tests.acceptance.server import REPOSITORY, Server, running_server
+from tests.beside import beside
+from tests.chaos.parts import parts
 from tests.espeak import render
 from tests.fakes.groq_server import Behaviour, FakeGroq, Fault
 
-REPLICA = b"ServeReplica:hello:LocalWhisper"
 FROM_GROQ, FROM_HERE = "bom dia", "good morning"
 LATE_S = 1.2
 """Of an answer that is not waited for alone."""
@@ -37,11 +38,7 @@ SILENCE_S = 2.0
 def config(folder: Path) -> Path:
     tree = yaml.safe_load((REPOSITORY / "configs" / "local.yaml").read_text(encoding="utf-8"))
     application = tree["applications"][0]
-    application["autoscaling_policy"] = {"policy_function": "serve_app.scaling.policy:scale"}
     for deployment in application["deployments"]:
-        deployment["autoscaling_config"] = {**deployment["autoscaling_config"], "metrics_interval_s": 1}
-        if deployment["name"] == "Gateway":
-            deployment["user_config"]["scaling"] = {"while_stt_fails": {"LocalWhisper": 1}}
         if deployment["name"] == "LocalWhisper":
             sleeps = {
                 "min_replicas": 0,
@@ -80,11 +77,10 @@ async def scenario(server: Server, groq: FakeGroq) -> None:
     initiation = {"conversation_config_override": {"agent": {"first_message": "", "language": "en"}}}
     async with Conversation.connect(server.url, "default", initiation=initiation) as conversation:
         caller = Caller(conversation)
-        listening = asyncio.create_task(caller.listen())
-        await sleeps_through(server, groq, caller)
-        await wakes(server, groq, caller)
-        await falls_asleep_again(server, groq, caller)
-        listening.cancel()
+        async with beside(caller.listen()):
+            await sleeps_through(server, groq, caller)
+            await wakes(server, groq, caller)
+            await falls_asleep_again(server, groq, caller)
 
 
 async def sleeps_through(server: Server, groq: FakeGroq, caller: Caller) -> None:
@@ -130,14 +126,7 @@ def hearing(server: Server) -> str:
 
 def replicas(server: Server) -> int:
     """Processes that are, or become, replicas of LocalWhisper."""
-    return sum(REPLICA in command(pid) for pid in server.pids())
-
-
-def command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has just ended
-        return b""
+    return len(parts(server.mark).get("LocalWhisper", []))
 
 
 def say(what: str) -> None:
