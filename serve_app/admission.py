@@ -32,6 +32,11 @@ class Ceilings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_conversations_per_tenant: Most | None = None
 
 
+def returning(conversations: float) -> int:
+    """So many more may come back to a replica that is full."""
+    return math.ceil(conversations / 5)
+
+
 class _Room(NamedTuple):
     name: str
     most: int
@@ -93,7 +98,7 @@ class Reception:
         of_agent = agent.platform_settings.call_limits.agent_concurrency_limit
         replica, shared = limits.max_conversations, 1
         if resuming:
-            replica, shared = replica + math.ceil(replica / 5), 2
+            replica, shared = replica + returning(replica), 2
         yield _Room(self._replica, replica, BUSY)
         yield _Room("node", shared * (limits.max_conversations_per_node or MOST_PLACES // 2), BUSY)
         if limits.max_conversations_per_tenant:

@@ -183,7 +183,7 @@ def compose(
         if isinstance(transcriber, HedgedTranscriber):
             transcriber.percentile = limits.hedge_percentile
 
-    def takes_calls(agent_id: str) -> bool:
+    def has_room_for(agent_id: str) -> bool:
         return has_room(caretaker, reception, ceilings, agent_id, agents[agent_id])
 
     return Composition(
@@ -203,7 +203,7 @@ def compose(
         ),
         routes=[
             *agents_api.routes(agents, keys, signatures),
-            *signed_urls.routes(agents, keys, signatures, settings.public_url, regions, takes_calls),
+            *signed_urls.routes(agents, keys, signatures, settings.public_url, regions, has_room_for),
             *conversations.routes(reader, listing, deletion, Opinions(database, redactor), keys),
             *recordings.routes(library, keys),
         ],

@@ -31,7 +31,7 @@ class Hop(NamedTuple):
 def hops_of(settings: Settings, client: httpx.AsyncClient, database: Database) -> Iterator[Hop]:
     """To every provider that the environment names, through a proxy where requests go through one. (Not to the models
     and tools that agents bring along.)"""
-    budgets = {**dict(BUDGETS_MS), **settings.hop_budgets_ms}
+    budgets = {**BUDGETS_MS, **settings.hop_budgets_ms}
     for name, url in _urls(settings).items():
         yield Hop(name, budgets[name], _to_url(client, url))
     yield Hop("database", budgets["database"], _to_database(database))

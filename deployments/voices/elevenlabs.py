@@ -13,8 +13,7 @@ from deployments.voices.elevenlabs_wire import DEFAULT_MODEL, Account, KeyRefuse
 from serve_app.conversation.breaker import Breaker, State
 from serve_app.errors import ConfigurationError, SpeechError
 from serve_app.ports import Fallback, SpeechChunk, Voice
-
-DEFAULT_BASE_URL = "https://api.elevenlabs.io"
+from serve_app.settings import ELEVENLABS_URL
 
 FIRST_AUDIO_S = 0.85
 """From the request to the first audio, whatever is tried for it."""
@@ -50,7 +49,7 @@ class ElevenLabsVoice:
     def __init__(
         self,
         api_key: str,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str = ELEVENLABS_URL,
         *,
         generations: int = 10,
         on_change: OnChange = lambda name, state: None,
@@ -68,7 +67,7 @@ class ElevenLabsVoice:
         api_key = environ.get("ELEVENLABS_API_KEY")
         if not api_key:
             raise ConfigurationError("the voice of ElevenLabs needs ELEVENLABS_API_KEY")
-        return cls(api_key, environ.get("ELEVENLABS_BASE_URL") or DEFAULT_BASE_URL, on_change=on_change)
+        return cls(api_key, environ.get("ELEVENLABS_BASE_URL") or ELEVENLABS_URL, on_change=on_change)
 
     @property
     def generations(self) -> int:

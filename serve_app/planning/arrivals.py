@@ -1,15 +1,16 @@
 """The calls of a day: drawn anew, and the same for the same seed."""
 
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serve_app.planning.traffic import MINUTES_A_DAY, Calls, Durations, minute_of
+from serve_app.planning.traffic import MINUTES_A_DAY, Calls, Durations, Weekday, minute_of
 
 WARM_UP_MINUTES = 60
 """Drawn before midnight, so that the day begins with the calls that go on then."""
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+"""In the order of `date.weekday()`."""
 
 
 class Call(NamedTuple):
@@ -37,7 +38,7 @@ def expected_a_minute(calls: Calls, weekday: int) -> NDArray[np.float64]:
     An hour's share is the rate in its middle; between two middles the rate goes over evenly, since callers know no
     full hours. A day's sum stays what it is, as hours are equally long.
     """
-    factor = calls.weekdays.get(WEEKDAYS[weekday], 1.0)  # type: ignore[call-overload]
+    factor = calls.weekdays.get(WEEKDAYS[weekday], 1.0)
     shares = np.asarray(calls.hourly) / sum(calls.hourly)
     minutes = np.arange(-WARM_UP_MINUTES, MINUTES_A_DAY) + 0.5
     middles = np.arange(24) * 60.0 + 30.0

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from serve_app.errors import ConfigurationError
+from serve_app.serve_config.files import text_of
 from serve_app.serve_config.overlay import layered
 from serve_app.serve_config.problem import Problem, refuse, told
 from serve_app.serve_config.tree import Item, read
@@ -25,12 +26,7 @@ _NAME = re.compile(r"[`'](\w+)[`']")
 
 def layer(path: Path) -> Item:
     """Raises ConfigurationError for a file that is missing, no YAML, or without a key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as e:
-        raise ConfigurationError(f"cannot read {path}: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        raise ConfigurationError(f"{path} is no text: {e}") from e
+    text = text_of(path)
     if not _has_keys(text):
         refuse(path, [Problem(1, "", "there are no keys here: look at another file of its kind")])
     tree, problems = read(text)

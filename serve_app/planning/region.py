@@ -10,11 +10,11 @@ import msgspec
 from ray.serve.config import AutoscalingConfig
 
 from serve_app.planning.nodes import Needs
+from serve_app.scaling.schedule import DEPLOYMENTS
 from serve_app.scaling.wishes import Wishes
 from serve_app.serve_config.check import checked
 
 GATEWAY, VAD, WHISPER, TTS = "Gateway", "Vad", "LocalWhisper", "TtsProxy"
-DEPLOYMENTS = (GATEWAY, VAD, WHISPER, TTS)
 
 
 @dataclass(frozen=True)

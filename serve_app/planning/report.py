@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from serve_app.planning.region import DEPLOYMENTS
 from serve_app.planning.summary import Hour, Summary
+from serve_app.scaling.schedule import DEPLOYMENTS
 
 NEAR = 0.8
 """From this share on a limit is worth a word."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from serve_app.planning.layers import converted, layer
+from serve_app.scaling.schedule import TimeOfDay
 from serve_app.serve_config.files import BASE
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -15,7 +16,6 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Many = Annotated[float, Meta(gt=0, le=1_000_000, description="calls: more than that are not drawn in seconds")]
-Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a local time of day, HH:MM")]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 MINUTES_A_DAY = 1440
@@ -34,7 +34,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Burst(_Strict, frozen=True):
     """`calls` more than usual, spread evenly over `minutes` from `at` on, on any weekday: a campaign, a broadcast."""
 
-    at: Clock
+    at: TimeOfDay
     minutes: Positive
     calls: Many
 
@@ -89,7 +89,7 @@ class Engines(_Strict, frozen=True):
 class Outage(_Strict, frozen=True):
     """Groq answers nothing for `minutes` from `at` on, and its breakers are open."""
 
-    at: Clock
+    at: TimeOfDay
     minutes: Positive
 
 
@@ -148,7 +148,7 @@ class Traffic(_Strict, frozen=True):
     times: Times
     nodes: dict[str, Machine]
     prices: Prices
-    updates: tuple[Clock, ...] = ()
+    updates: tuple[TimeOfDay, ...] = ()
 
 
 def read_traffic(path: Path) -> Traffic:

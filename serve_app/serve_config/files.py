@@ -33,15 +33,19 @@ def names() -> list[str]:
     return [name.removesuffix(".yaml") for name in found]
 
 
+def regions() -> list[str]:
+    """Of all overlays but local. Raises ConfigurationError, as `names` does."""
+    return [name for name in names() if name != LOCAL]
+
+
 def config_of(name: str) -> Path:
     return CONFIGS / f"{name}.yaml"
 
 
 def region_config(region: str) -> Path:
     """Raises ConfigurationError, with the names of those that there are, or if it has not been made yet."""
-    regions = [name for name in names() if name != LOCAL]
-    if region not in regions:
-        raise ConfigurationError(f"there is no region {region!r}: there are {', '.join(regions)}")
+    if region not in (there := regions()):
+        raise ConfigurationError(f"there is no region {region!r}: there are {', '.join(there)}")
     if not (config := config_of(region)).exists():
         raise ConfigurationError(f"{config} is not there yet: `make configs` makes it")
     return config

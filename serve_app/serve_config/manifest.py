@@ -17,7 +17,7 @@ def manifests() -> dict[Path, str]:
     folder = files.CONFIGS / "kubernetes"
     template = files.text_of(folder / TEMPLATE)
     flags = files.text_of(files.CONFIGS / "ray.env")
-    regions = {name: files.text_of(files.config_of(name)) for name in files.names() if name != files.LOCAL}
+    regions = {name: files.text_of(files.config_of(name)) for name in files.regions()}
     return {folder / f"{region}.yaml": manifest(template, region, config, flags) for region, config in regions.items()}
 
 

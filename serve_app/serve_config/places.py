@@ -6,11 +6,10 @@ A config without any label is for one machine. One with labels is a region's, an
 from collections.abc import Iterator
 
 from serve_app.serve_config.problem import Problem
-from serve_app.serve_config.serve_schema import deployments
+from serve_app.serve_config.serve_schema import GROUP, MARKET, REGION, deployments
 from serve_app.serve_config.tree import Item, Path
 from serve_app.serve_config.whereabouts import problem_at
 
-REGION, GROUP, MARKET = "ray.io/availability-region", "ray.io/node-group", "ray.io/market-type"
 SPOT, ON_DEMAND = "spot", "on-demand"
 GPU, GATEWAY = "gpu", "gateway"
 """The groups of nodes that replicas run on, as cluster.yaml and configs/kubernetes/template.yaml have them."""

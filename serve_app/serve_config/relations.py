@@ -4,6 +4,7 @@ import importlib
 import math
 from collections.abc import Iterator
 
+from serve_app.admission import returning
 from serve_app.serve_config.graph import GATEWAY, WHISPER
 from serve_app.serve_config.problem import Problem
 from serve_app.serve_config.serve_schema import applications, deployments
@@ -57,14 +58,11 @@ def _conversations(tree: Item, path: Path, gateway: Item) -> Iterator[Problem]:
     most = _number(gateway, CONVERSATIONS)
     if math.isnan(most):
         return
-    returning = math.ceil(most / 5)  # as admission lets them in
-    if most + returning > _number(gateway, MAX_ONGOING):
-        message = f"say {most + returning:g} or more: max_conversations, and the fifth more that may come back"
+    if most + returning(most) > _number(gateway, MAX_ONGOING):
+        message = f"say {most + returning(most):g} or more: max_conversations, and the fifth more that may come back"
         yield problem_at(tree, (*path, *MAX_ONGOING), message)
     if _number(gateway, MOST) > 1 and _number(gateway, TARGET) > most:
-        message = (
-            f"callers would be refused before there is another gateway: say less than max_conversations ({most:g})"
-        )
+        message = f"callers would be refused before there is another gateway: say max_conversations ({most:g}) or less"
         yield problem_at(tree, (*path, *TARGET), message)
 
 

@@ -16,7 +16,8 @@ from serve_app.serve_config.problem import Problem
 from serve_app.serve_config.tree import Item, Path
 from serve_app.serve_config.whereabouts import problem_at
 
-LABELS = ("ray.io/availability-region", "ray.io/node-group", "ray.io/market-type", "ray.io/accelerator-type")
+REGION, GROUP, MARKET = "ray.io/availability-region", "ray.io/node-group", "ray.io/market-type"
+LABELS = (REGION, GROUP, MARKET, "ray.io/accelerator-type")
 """Those that our nodes have: a selector with any other would wait for a node for ever."""
 
 _UNTYPED: Mapping[str, type[BaseModel]] = {"autoscaling_policy": AutoscalingPolicy}
@@ -59,7 +60,7 @@ def deployments(tree: Item) -> Iterator[Path]:
             yield from ((*application, "deployments", number) for number in range(len(found.elements)))
 
 
-def unknown(tree: Item, path: Path, known: Iterator[str] | frozenset[str], who: str) -> Problem:
+def unknown(tree: Item, path: Path, known: frozenset[str], who: str) -> Problem:
     """A key that `who` does not know, and the one that was probably meant."""
     meant = get_close_matches(str(path[-1]), list(known), 1)
     advice = f"did you mean {meant[0]}?" if meant else "take it out, or move it to the block it belongs to"

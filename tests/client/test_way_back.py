@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from serve_app.client.line import Address, LineLost
 from serve_app.client.way_back import BEGINS_ANEW_S, GIVES_UP_AFTER_S, LEAVES_HOME_S, Attempt, WayBack
+from tests.client.two_servers import latest
 
 HOME, NEXT, LAST = (Address.of(f"http://{name}", "default", resume=True) for name in ("home", "next", "last"))
 REFUSED_S = 0.0
@@ -17,10 +18,6 @@ REFUSED = LineLost(1008, "there is no such agent")
 
 def soonest(low: float, high: float) -> float:
     return low
-
-
-def latest(low: float, high: float) -> float:
-    return high
 
 
 def attempts(

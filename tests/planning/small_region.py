@@ -10,7 +10,7 @@ from ray.serve.config import AutoscalingConfig
 from serve_app.planning.arrivals import Call
 from serve_app.planning.cluster import Cluster
 from serve_app.planning.nodes import Needs, NodeType
-from serve_app.planning.region import DEPLOYMENTS, GATEWAY, TTS, VAD, WHISPER, Deployment, Region
+from serve_app.planning.region import GATEWAY, TTS, VAD, WHISPER, Deployment, Region
 from serve_app.planning.simulation import Moment, simulate
 from serve_app.planning.traffic import (
     Calls,
@@ -24,6 +24,7 @@ from serve_app.planning.traffic import (
     Times,
     Traffic,
 )
+from serve_app.scaling.schedule import DEPLOYMENTS
 from serve_app.scaling.wishes import Wishes
 
 MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)  # a Monday

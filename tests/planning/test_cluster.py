@@ -9,7 +9,7 @@ from serve_app.errors import ConfigurationError
 from serve_app.planning.cluster import cluster_file, read_cluster
 from serve_app.planning.region import read_region
 from serve_app.planning.traffic import Machine, read_traffic
-from serve_app.serve_config.files import CONFIGS, names, region_config
+from serve_app.serve_config.files import CONFIGS, region_config, regions
 
 CLUSTER = CONFIGS.parent / "cluster.yaml"
 MACHINES = read_traffic(CONFIGS / "traffic" / "sa-east-1.yaml").nodes
@@ -34,7 +34,7 @@ def change(path: Path, *pairs: tuple[str, str]) -> None:
     path.write_text(text)
 
 
-@pytest.mark.parametrize("region", [name for name in names() if name != "local"])
+@pytest.mark.parametrize("region", regions())
 def test_they_are_the_regions_and_have_room_for_every_deployment(region: str) -> None:
     traffic = read_traffic(CONFIGS / "traffic" / f"{region}.yaml")
     kinds = read_cluster(CLUSTER, region, traffic.nodes).kinds

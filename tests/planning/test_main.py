@@ -23,7 +23,7 @@ def test_a_plan_has_a_table_pictures_and_a_summary() -> None:
 
 
 def test_a_region_that_is_not_there_is_answered_with_those_that_are() -> None:
-    answer = f"there is no region 'mars': there are {', '.join(name for name in files.names() if name != files.LOCAL)}"
+    answer = f"there is no region 'mars': there are {', '.join(files.regions())}"
     with pytest.raises(ConfigurationError, match=answer):
         next(plan("mars"))
     assert main(["mars"]) == answer

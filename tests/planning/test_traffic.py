@@ -7,10 +7,10 @@ import pytest
 
 from serve_app.errors import ConfigurationError
 from serve_app.planning.traffic import minute_of, read_traffic
-from serve_app.serve_config.files import CONFIGS, names
+from serve_app.serve_config.files import CONFIGS, regions
 
 SHIPPED = CONFIGS / "traffic"
-REGIONS = [name for name in names() if name != "local"]
+REGIONS = regions()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ TEXT = ConversationInitiationData(conversation_config_override={"conversation": 
 
 def main() -> int:
     failed = 0
-    for region in [name for name in files.names() if name != files.LOCAL]:
+    for region in files.regions():
         try:
             said = started_and_called(region)
         except AssertionError as e:
