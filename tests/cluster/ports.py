@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from tests.cluster.ports_table import Row, row_of, table
+from tests.cluster.ports_table import row_of, table
 from tests.cluster.region import Region, running_region
 from tests.cluster.tools import missing
 
@@ -85,14 +85,10 @@ def scan_guarded(region: Region, node: str) -> Iterable[str]:
     reached = {who: set(reachable(region, member, node, heard)) for who, member in VISITORS.items()}
     reached["nodes"] = set(reachable(region, other, node, heard))
     for who, ports in reached.items():
-        said = {port for port in heard if (row := row_of(port, node)) and reaches(row, who)}
+        said = {port for port in heard if (row := row_of(port, node)) and who in row.reached_by}
         for port in sorted(ports ^ said):
             yield f"{node}: {who} {'reaches' if port in ports else 'does not reach'} {port}, unlike docs/regions.md"
         print(f"{node}, reached by {who}: {', '.join(map(str, sorted(ports))) or 'nothing'}")
-
-
-def reaches(row: Row, who: str) -> bool:
-    return who in row.reached_by
 
 
 def listening(region: Region, node: str) -> dict[int, tuple[str, bool]]:

@@ -23,19 +23,15 @@ class Redis:
     authorities: Path
 
 
-@contextmanager
-def running_redis(network: Network, folder: Path) -> Iterator[Redis]:
-    """It is the network's member `redis`. Nothing of it is kept."""
-    folder.mkdir()
-    address = network.addresses["redis"]
-    authority = Authority(folder)
+def command(address: str, port: int, authority: Authority, folder: Path) -> list[str]:
+    """Redis over TLS at that address; its certificate, of `authority`, is put into `folder`. It is to run there."""
     certificate = authority.issue(address)
     for name, pem in {"chain.pem": certificate.chain, "key.pem": certificate.key}.items():
         (folder / name).write_bytes(pem)
     options = {
         "bind": address,
         "port": "0",
-        "tls-port": str(PORT),
+        "tls-port": str(port),
         "tls-auth-clients": "no",
         "tls-cert-file": "chain.pem",
         "tls-key-file": "key.pem",
@@ -44,10 +40,18 @@ def running_redis(network: Network, folder: Path) -> Iterator[Redis]:
         "save": "",
         "dir": str(folder),
     }
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return [program("redis-server"), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+@contextmanager
+def running_redis(network: Network, folder: Path) -> Iterator[Redis]:
+    """It is the network's member `redis`. Nothing of it is kept."""
+    folder.mkdir()
+    address = network.addresses["redis"]
+    authority = Authority(folder)
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            network.inside("redis", [program("redis-server"), *words]),
+            network.inside("redis", command(address, PORT, authority, folder)),
             cwd=folder,
             env={**os.environ, **environment()},
             stdout=log,

@@ -109,10 +109,10 @@ class Region:
         path.write_text(yaml.safe_dump(layered(trees).plain), encoding="utf-8")
         self.run("head", str(BIN / "serve"), "deploy", str(path))
 
-    def status(self, node: str, asked_at: str, path: str) -> int:
-        """Of an HTTP request from `node`; 0 when there is no connection."""
+    def _readiness(self) -> int:
+        """The gateway's status for /readyz, asked from the head; 0 when there is no connection."""
         done = subprocess.run(
-            self.network.inside(node, [sys.executable, "-c", GET, self.network.addresses[asked_at], path]),
+            self.network.inside("head", [sys.executable, "-c", GET, self.network.addresses["gateway"], "/readyz"]),
             capture_output=True,
             text=True,
             check=False,
@@ -121,7 +121,7 @@ class Region:
 
     def await_calls(self) -> None:
         deadline = time.monotonic() + START_S
-        while self.status("head", "gateway", "/readyz") != 200:
+        while self._readiness() != 200:
             assert time.monotonic() < deadline, self.run("head", str(BIN / "serve"), "status")
             time.sleep(0.5)
 

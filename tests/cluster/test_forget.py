@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.redis import PASSWORD, command
 from tests.cluster.test_node_scripts import KEYS, NodeDisk
 from tests.cluster.tools import environment, program
 from tests.loadbalancer.certificates import Authority
 
-HOST, PASSWORD = "127.0.0.1", "password-of-redis"
+HOST = "127.0.0.1"
 
 
 @pytest.mark.skipif(not program("redis-server"), reason="no Redis here: make region-tools")
@@ -38,15 +39,10 @@ def test_a_cluster_is_forgotten_and_the_one_beside_it_is_not(tmp_path: Path) -> 
 def running_redis(folder: Path) -> Iterator[tuple[int, Path]]:
     """Its port, and the file of the authority that its certificate is of."""
     authority = Authority(folder)
-    certificate = authority.issue(HOST)
-    (folder / "chain.pem").write_bytes(certificate.chain)
-    (folder / "key.pem").write_bytes(certificate.key)
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
-    options = f"--bind {HOST} --port 0 --tls-port {port} --tls-auth-clients no --tls-cert-file chain.pem"
-    more = f"--tls-key-file key.pem --tls-ca-cert-file {authority.path} --requirepass {PASSWORD} --save"
     server = subprocess.Popen(
-        [program("redis-server"), *options.split(), *more.split(), ""],
+        command(HOST, port, authority, folder),
         cwd=folder,
         env={**os.environ, **environment()},
         stdout=subprocess.PIPE,
